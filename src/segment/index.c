@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "index.h"
+
+#include "segment_file.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+enum {
+	INDEX_SLACK = 1024,      /* entries behind the end: clusters do not wrap around */
+	INDEX_STEP = 8,          /* positions moved per insert while growing */
+	INDEX_AHEAD = 16384,     /* entries populated at once: 256 KiB */
+	INDEX_RELEASE = 1 << 16, /* entries given back at once: 1 MiB */
+	INDEX_ROOM = INDEX_SLACK / 4
+};
+
+static uint64_t table_entries(const struct index_table *table)
+{
+	return table->capacity + INDEX_SLACK;
+}
+
+static int table_init(struct index_table *table, uint64_t capacity)
+{
+	memset(table, 0, sizeof *table);
+	table->capacity = capacity;
+	table->entries = private_map((capacity + INDEX_SLACK) * sizeof *table->entries);
+	return table->entries ? 0 : -ENOMEM;
+}
+
+static void table_finish(struct index_table *table)
+{
+	private_unmap(table->entries, table_entries(table) * sizeof *table->entries);
+	memset(table, 0, sizeof *table);
+}
+
+/* Populates the next stretch, so that no insert faults. Failing that, pages come by faults. */
+static void table_ready(struct index_table *table)
+{
+	uint64_t end = table->ready + INDEX_AHEAD;
+
+	if (end > table_entries(table))
+		end = table_entries(table);
+	madvise(table->entries + table->ready, (end - table->ready) * sizeof *table->entries,
+	        MADV_POPULATE_WRITE);
+	table->ready = end;
+}
+
+int index_init(struct index *index, uint64_t capacity)
+{
+	memset(index, 0, sizeof *index);
+	return table_init(&index->now, capacity);
+}
+
+void index_finish(struct index *index)
+{
+	if (index->now.entries)
+		table_finish(&index->now);
+	if (index->next.entries)
+		table_finish(&index->next);
+}
+
+/* The load at which growth begins: 0.67. */
+static bool is_loaded(const struct index *index)
+{
+	return index->count * 3 > index->now.capacity * 2;
+}
+
+static bool wants_ready(const struct index *index)
+{
+	const struct index_table *next = &index->next;
+
+	return next->entries && next->ready < table_entries(next) &&
+	       index->append + INDEX_AHEAD / 2 > next->ready;
+}
+
+static bool wants_release(const struct index *index)
+{
+	return index->next.entries && index->moved > index->now.released + INDEX_RELEASE;
+}
+
+bool index_wants_tending(const struct index *index)
+{
+	return index->next.entries ? wants_ready(index) || wants_release(index) : is_loaded(index);
+}
+
+int index_tend(struct index *index)
+{
+	struct index_table *now = &index->now;
+
+	if (!index->next.entries) {
+		int error;
+
+		if (!is_loaded(index))
+			return 0;
+		error = table_init(&index->next, now->capacity * 13 / 10 + 64);
+		if (error) {
+			memset(&index->next, 0, sizeof index->next);
+			return error;
+		}
+		index->cursor = 0;
+		index->moved = 0;
+		index->append = 0;
+	}
+	if (wants_ready(index))
+		table_ready(&index->next);
+	if (wants_release(index)) {
+		madvise(now->entries + now->released, INDEX_RELEASE * sizeof *now->entries,
+		        MADV_DONTNEED);
+		now->released += INDEX_RELEASE;
+	}
+	return 0;
+}
+
+/* Moves a few positions, in hash order; the last step swaps the tables. */
+static void move_some(struct index *index)
+{
+	struct index_table *now = &index->now, *next = &index->next;
+	uint64_t end = index->moved + INDEX_STEP;
+
+	if (end > table_entries(now))
+		end = table_entries(now);
+	/* Never stop between two entries of one hash. */
+	for (; index->moved < end || (index->moved < table_entries(now) && index->cursor &&
+	                              now->entries[index->moved].hash == index->cursor);
+	     index->moved++) {
+		struct index_entry *entry = &now->entries[index->moved];
+		uint64_t at;
+
+		if (!entry->hash)
+			continue;
+		at = index_home(next, entry->hash);
+		if (at < index->append)
+			at = index->append;
+		if (at >= table_entries(next)) /* more than slack can take: leave it for later */
+			return;
+		next->entries[at] = *entry;
+		index->append = at + 1;
+		index->cursor = entry->hash;
+	}
+	if (index->moved == table_entries(now)) {
+		private_unmap(now->entries + now->released,
+		              (table_entries(now) - now->released) * sizeof *now->entries);
+		if (now->released)
+			private_unmap(now->entries, now->released * sizeof *now->entries);
+		*now = *next;
+		memset(next, 0, sizeof *next);
+	}
+}
+
+struct index_entry *index_start_growing(struct index *index, uint64_t hash)
+{
+	struct index_table *table = hash <= index->cursor ? &index->next : &index->now;
+	uint64_t at = index_home(table, hash);
+
+	if (table == &index->now && at < index->moved)
+		at = index->moved;
+	return table->entries + at;
+}
+
+void index_step(struct index *index)
+{
+	if (index->next.entries)
+		move_some(index);
+}
+
+int index_insert_crowded(struct index *index, struct index_entry *entry, uint64_t hash,
+                         uint64_t place)
+{
+	struct index_table *table =
+		index->next.entries && hash <= index->cursor ? &index->next : &index->now;
+	struct index_entry *end;
+	uint64_t last;
+
+	while (entry->hash == hash)
+		entry++;
+	for (end = entry; end->hash; end++)
+		;
+	last = (uint64_t)(end - table->entries);
+	/* The last entries stay empty: they end every search. */
+	if (end >= table->entries + table_entries(table) - INDEX_ROOM)
+		return -ENOSPC;
+	for (; end > entry; end--)
+		*end = end[-1];
+	entry->hash = hash;
+	entry->place = place;
+	index->count++;
+	if (table == &index->next && last >= index->append)
+		index->append = last + 1;
+	return 0;
+}
+
+int index_insert(struct index *index, uint64_t hash, uint64_t place)
+{
+	index_step(index);
+	return index_insert_at(index, index_locate(index, hash), hash, place);
+}
+
+void index_erase_crowded(struct index *index, struct index_entry *entry)
+{
+	struct index_table *table = &index->now;
+	struct index_entry *next = entry + 1;
+	bool in_next = false;
+
+	if (index->next.entries && entry >= index->next.entries &&
+	    entry < index->next.entries + table_entries(&index->next)) {
+		table = &index->next;
+		in_next = true;
+	}
+	while (next->hash && index_home(table, next->hash) < (uint64_t)(next - table->entries)) {
+		next[-1] = *next;
+		next++;
+	}
+	next[-1].hash = 0;
+	index->count--;
+	if (in_next && (uint64_t)(next - table->entries) == index->append)
+		index->append--;
+}

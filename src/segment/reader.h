@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reading segments from outside: finding them, telling the living from the dead, and taking exact
+ * snapshots. Never writes to a segment and never maps one. Errors are negative errno values with a
+ * sentence in `struct segment_reject`.
+ */
+#ifndef MESHTALLY_SEGMENT_READER_H
+#define MESHTALLY_SEGMENT_READER_H
+
+#include "view.h"
+
+#include <sys/types.h>
+
+struct segment_reject {
+	char path[512];
+	char reason[160]; /* "not a segment: bad magic", "a FIFO, not a file", ... */
+};
+
+/* The directories a reader looks in: $MESHTALLY_DIR alone if set, else every subdirectory of
+ * /run/meshtally and every /dev/shm/meshtally-<uid> that it may read. Returns their number, at most limit. */
+size_t segment_dirs(char (*ret_paths)[256], size_t limit);
+
+/* Calls found() for each *.seg of a directory, sorted by name; rejected (or NULL) for what cannot
+ * be one. found() returning nonzero ends the scan with that value. */
+int segment_dir_scan(const char *dir, int (*found)(const char *path, void *arg),
+                     void (*rejected)(const struct segment_reject *, void *arg), void *arg);
+
+/* Reads the segment at path. `owner` is the uid the file must belong to, or -1 for any. 0 and a view to be destroyed by the
+ * caller, or a negative errno with the reason in ret_reject. */
+int segment_view_load(const char *path, uid_t owner, enum view_depth depth,
+                      struct segment_view **ret_view, struct segment_reject *ret_reject);
+
+/* The life of a segment alone, without reading more than its header. */
+int segment_life(const char *path, enum view_life *ret_life, struct segment_process *ret_subject);
+
+/*
+ * Images: raw copies of segments, such that the very code that reads a live segment reads them
+ * later. A snapshot file holds any number; a plain segment file is one as well.
+ */
+struct segment_image;
+int segment_image_take(const char *path, struct segment_image **ret_image, struct segment_reject *ret_reject);
+int segment_image_write(const struct segment_image *image, int fd);
+void segment_image_destroy(struct segment_image *image);
+/* Calls found() with each view in a snapshot file; the callee owns the view. */
+int segment_file_read(const char *path, int (*found)(struct segment_view *view, void *arg), void *arg,
+                      struct segment_reject *ret_reject);
+/* For the fuzzer and the tests: a view of the bytes of one image in memory. */
+int segment_view_parse(const void *bytes, size_t size, enum view_depth depth,
+                       struct segment_view **ret_view, struct segment_reject *ret_reject);
+
+#endif

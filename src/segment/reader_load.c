@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A view of the segment at a path: see reader.h. */
+#include "reader_copy.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { LOAD_TRIES = 3 };
+
+/* Of the last try that a live writer spoilt, the view is kept, and not called exact. */
+int
+segment_view_load(const char *path, uid_t owner, enum view_depth depth,
+		  struct segment_view **ret_view, struct segment_reject *ret_reject)
+{
+	struct segment_view *view = NULL;
+	struct reader_copy *copy;
+	int try, error = -EAGAIN, fd;
+
+	for (try = 0; try < LOAD_TRIES && error == -EAGAIN; try++) {
+		segment_view_destroy(view);
+		view = NULL;
+		fd = source_open(path, owner, ret_reject);
+		if (fd < 0)
+			return fd;
+		error = copy_take(fd, path, depth, false, &copy, ret_reject);
+		if (error)
+			return error;
+		error = copy_parse(copy, depth, &view);
+		copy_destroy(copy);
+	}
+	if (error == -EAGAIN) {
+		view->off_by_events += view->exact;
+		view->exact = false;
+		error = 0;
+	}
+	if (error)
+		return reject(ret_reject, error, path, "cannot be read: %s", strerror(-error));
+	*ret_view = view;
+	return 0;
+}

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "segment_file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+volatile int segment_file_birth_fd = -1;
+
+enum { PAGE = 4096, HEADROOM_STEP = 1 << 20, REAP_FILES = 32, REAP_AT_ONCE = 16 };
+#define REAP_BYTES (64ull << 20)
+
+void *private_map(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+	               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	madvise(p, bytes, MADV_WIPEONFORK);
+	madvise(p, bytes, MADV_DONTDUMP);
+	return p;
+}
+
+void private_unmap(void *address, size_t bytes)
+{
+	if (address)
+		munmap(address, bytes);
+}
+
+/* Makes a directory of this user's, or accepts one that is. Refuses what another user put there. */
+static int directory_make(const char *path, mode_t mode)
+{
+	struct stat st;
+
+	if (mkdir(path, mode) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return -errno;
+	if (lstat(path, &st) < 0)
+		return -errno;
+	if (!S_ISDIR(st.st_mode))
+		return -ENOTDIR;
+	return st.st_uid == geteuid() ? 0 : -EPERM;
+}
+
+int segment_file_directory(char *ret_path, size_t size)
+{
+	const char *chosen = getenv("MESHTALLY_DIR");
+	struct stat st;
+	int length;
+
+	if (chosen && *chosen) {
+		length = snprintf(ret_path, size, "%s", chosen);
+		if (length < 0 || (size_t)length >= size)
+			return -ENAMETOOLONG;
+		if (mkdir(ret_path, 0700) < 0 && errno != EEXIST)
+			return -errno;
+		return 0;
+	}
+	if (stat("/run/meshtally", &st) == 0 && S_ISDIR(st.st_mode)) {
+		snprintf(ret_path, size, "/run/meshtally/%u", (unsigned)geteuid());
+		if (directory_make(ret_path, 02750) == 0)
+			return 0;
+	}
+	snprintf(ret_path, size, "/dev/shm/meshtally-%u", (unsigned)geteuid());
+	return directory_make(ret_path, 0700);
+}
+
+/* The address space of this process is what holds this lock: see segment-format.md 1.2. */
+static int file_lock(int fd)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	return fcntl(fd, F_OFD_SETLK, &lock) < 0 ? -errno : 0;
+}
+
+static int file_open(struct segment_file *file, uint64_t identity, char *ret_hidden, size_t size)
+{
+	char directory[256];
+	int fd, error = segment_file_directory(directory, sizeof directory);
+
+	if (error)
+		return error;
+	segment_file_reap(directory);
+	snprintf(file->path, sizeof file->path, "%s/%d-%016llx" SEGMENT_SUFFIX, directory,
+	         (int)getpid(), (unsigned long long)identity);
+	snprintf(ret_hidden, size, "%s/.%d-%016llx" SEGMENT_SUFFIX, directory, (int)getpid(),
+	         (unsigned long long)identity);
+	fd = open(ret_hidden, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
+	return fd < 0 ? -errno : fd;
+}
+
+static void hidden_name(const struct segment_file *file, char *ret, size_t size)
+{
+	const char *slash = strrchr(file->path, '/');
+
+	snprintf(ret, size, "%.*s/.%s", (int)(slash - file->path), file->path, slash + 1);
+}
+
+int segment_file_create(struct segment_file *file, uint64_t identity, uint64_t size_bytes,
+                        uint64_t cap_bytes)
+{
+	char hidden[320];
+	struct rlimit limit;
+	int fd, error = 0;
+
+	memset(file, 0, sizeof *file);
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < size_bytes)
+		return -EFBIG;
+	fd = file_open(file, identity, hidden, sizeof hidden);
+	if (fd < 0)
+		return fd;
+	if (ftruncate(fd, (off_t)size_bytes) < 0) {
+		error = -errno;
+		goto out;
+	}
+	file->base = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (file->base == MAP_FAILED) {
+		error = -errno;
+		file->base = NULL;
+		goto out;
+	}
+	file->size_bytes = size_bytes;
+	file->cap_bytes = cap_bytes;
+	if (madvise(file->base, size_bytes, MADV_DONTFORK) < 0)
+		error = -errno;
+	madvise(file->base, size_bytes, MADV_DONTDUMP);
+	segment_file_birth_fd = fd;
+	if (!error)
+		error = file_lock(fd);
+out:
+	close(fd);
+	segment_file_birth_fd = -1;
+	if (error) {
+		unlink(hidden);
+		segment_file_unmap(file);
+	}
+	return error;
+}
+
+int segment_file_publish(struct segment_file *file)
+{
+	char hidden[330];
+
+	hidden_name(file, hidden, sizeof hidden);
+	if (rename(hidden, file->path) == 0)
+		return 0;
+	return -errno;
+}
+
+void segment_file_unlink(struct segment_file *file)
+{
+	char hidden[330];
+
+	if (!file->path[0])
+		return;
+	if (unlink(file->path) < 0) {
+		hidden_name(file, hidden, sizeof hidden);
+		unlink(hidden);
+	}
+}
+
+void segment_file_unmap(struct segment_file *file)
+{
+	if (file->base)
+		munmap(file->base, file->size_bytes);
+	file->base = NULL;
+}
+
+static bool read_number(const char *path, uint64_t *ret)
+{
+	char text[64];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return false;
+	n = read(fd, text, sizeof text - 1);
+	close(fd);
+	if (n <= 0)
+		return false;
+	text[n] = 0;
+	if (text[0] < '0' || text[0] > '9') /* "max" */
+		return false;
+	*ret = strtoull(text, NULL, 10);
+	return true;
+}
+
+/* Headroom of one cgroup, of version 2 or 1, from its "limit" and "usage" files. */
+static bool group_allows(const char *root, const char *group, const char *limit_name,
+                         const char *usage_name, uint64_t bytes)
+{
+	char path[PATH_MAX];
+	uint64_t limit, usage;
+
+	snprintf(path, sizeof path, "%s%s/%s", root, group, limit_name);
+	if (!read_number(path, &limit))
+		return true;
+	snprintf(path, sizeof path, "%s%s/%s", root, group, usage_name);
+	if (!read_number(path, &usage))
+		return true;
+	return limit > usage && limit - usage > bytes;
+}
+
+/* Asks the memory cgroup of this process, because populating at its limit means the OOM killer. */
+static bool cgroup_allows(uint64_t bytes)
+{
+	char text[2048], *line, *next;
+	int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+	bool allowed = true;
+
+	if (fd < 0)
+		return true;
+	n = read(fd, text, sizeof text - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = 0;
+	for (line = text; allowed && line && *line; line = next) {
+		char *group = strchr(line, ':');
+		char *path = group ? strchr(group + 1, ':') : NULL;
+
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = 0;
+		if (!path)
+			continue;
+		*path++ = 0;
+		if (strcmp(group, ":") == 0)
+			allowed = group_allows("/sys/fs/cgroup", path, "memory.max",
+			                       "memory.current", bytes);
+		else if (strcmp(group, ":memory") == 0)
+			allowed =
+				group_allows("/sys/fs/cgroup/memory", path, "memory.limit_in_bytes",
+			                     "memory.usage_in_bytes", bytes);
+	}
+	return allowed;
+}
+
+int segment_file_populate(struct segment_file *file, uint64_t offset, uint64_t bytes)
+{
+	uint64_t start = offset / PAGE * PAGE;
+	uint64_t end = (offset + bytes + PAGE - 1) / PAGE * PAGE;
+	int tries;
+
+	if (end > file->size_bytes || file->populated_bytes + (end - start) > file->cap_bytes)
+		return -ENOSPC;
+	if (file->headroom_checked_bytes == 0 ||
+	    file->populated_bytes + (end - start) >= file->headroom_checked_bytes + HEADROOM_STEP) {
+		if (!cgroup_allows(end - start + 2 * HEADROOM_STEP))
+			return -ENOSPC;
+		file->headroom_checked_bytes = file->populated_bytes + 1;
+	}
+	for (tries = 0; tries < 4; tries++) {
+		if (madvise(file->base + start, end - start, MADV_POPULATE_WRITE) == 0) {
+			__atomic_fetch_add(&file->populated_bytes, end - start, __ATOMIC_RELAXED);
+			return 0;
+		}
+		if (errno != EINTR && errno != EAGAIN)
+			break;
+	}
+	return -ENOSPC;
+}
+
+static int write_all(int fd, const uint8_t *from, uint64_t bytes, uint64_t offset)
+{
+	while (bytes) {
+		ssize_t n = pwrite(fd, from, bytes, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		from += n;
+		offset += (uint64_t)n;
+		bytes -= (uint64_t)n;
+	}
+	return 0;
+}
+
+/* Copies page by page what is not zero: what was never populated must not be read, so the list of
+ * regions with their counts says how far to go. */
+static int copy_regions(const struct segment_file *file, int fd)
+{
+	const struct segment_header *header = (const void *)file->base;
+	int error = write_all(fd, file->base, sizeof *header, 0);
+
+	for (uint32_t i = 0; !error && i < REGION_LIMIT; i++) {
+		const struct segment_region *region = &header->regions[i];
+		uint64_t bytes = (uint64_t)region->count * region->element_bytes;
+
+		if (i != REGION_COUNTERS && i != REGION_DETAILS)
+			error = write_all(fd, file->base + region->offset, bytes, region->offset);
+	}
+	return error;
+}
+
+/* Regions with holes are read through the file itself, where a hole is zeros. */
+static int copy_holey(const struct segment_file *file, int in, int out)
+{
+	const struct segment_header *header = (const void *)file->base;
+	static const uint32_t holey[] = {REGION_COUNTERS, REGION_DETAILS};
+	uint8_t page[PAGE];
+
+	for (size_t i = 0; i < sizeof holey / sizeof *holey; i++) {
+		const struct segment_region *region = &header->regions[holey[i]];
+		uint64_t at = region->offset;
+		uint64_t end = at + (uint64_t)region->count * region->element_bytes;
+
+		while (at < end) {
+			off_t data = lseek(in, (off_t)at, SEEK_DATA);
+			ssize_t n;
+			int error;
+
+			if (data < 0 || (uint64_t)data >= end)
+				break;
+			at = (uint64_t)data / PAGE * PAGE;
+			n = pread(in, page, sizeof page, (off_t)at);
+			if (n <= 0)
+				return -EIO;
+			error = write_all(out, page, (uint64_t)n, at);
+			if (error)
+				return error;
+			at += PAGE;
+		}
+	}
+	return 0;
+}
+
+int segment_file_copy(const struct segment_file *file, const char *path)
+{
+	char part[PATH_MAX];
+	int error, in, out;
+
+	if (snprintf(part, sizeof part, "%s.part", path) >= (int)sizeof part)
+		return -ENAMETOOLONG;
+	in = open(file->path, O_RDONLY | O_CLOEXEC);
+	if (in < 0)
+		return -errno;
+	out = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+	if (out < 0) {
+		error = -errno;
+		close(in);
+		return error;
+	}
+	error = copy_regions(file, out);
+	if (!error)
+		error = copy_holey(file, in, out);
+	if (!error && ftruncate(out, (off_t)file->size_bytes) < 0)
+		error = -errno;
+	if (close(out) < 0 && !error)
+		error = -errno;
+	if (!error && rename(part, path) < 0)
+		error = -errno;
+	if (error)
+		unlink(part);
+	close(in);
+	return error;
+}
+
+struct reap {
+	unsigned dead;
+	uint64_t bytes;
+	unsigned removed;
+};
+
+/* A segment of this user's whose lock nobody holds. */
+static bool is_dead(int directory, const char *name, struct stat *ret_stat)
+{
+	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+	int fd = openat(directory, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+	bool dead = false;
+
+	if (fd < 0)
+		return false;
+	if (fstat(fd, ret_stat) == 0 && S_ISREG(ret_stat->st_mode) &&
+	    ret_stat->st_uid == geteuid() && fcntl(fd, F_OFD_GETLK, &lock) == 0)
+		dead = lock.l_type == F_UNLCK;
+	close(fd);
+	return dead;
+}
+
+static void reap_one(struct reap *reap, int directory, const char *name)
+{
+	size_t length = strlen(name), suffix = strlen(SEGMENT_SUFFIX);
+	struct stat st;
+
+	if (name[0] == '.' || length <= suffix ||
+	    strcmp(name + length - suffix, SEGMENT_SUFFIX) != 0 || !is_dead(directory, name, &st))
+		return;
+	reap->dead++;
+	reap->bytes += (uint64_t)st.st_blocks * 512;
+	if ((reap->dead > REAP_FILES || reap->bytes > REAP_BYTES) && reap->removed < REAP_AT_ONCE &&
+	    unlinkat(directory, name, 0) == 0)
+		reap->removed++;
+}
+
+void segment_file_reap(const char *directory)
+{
+	DIR *dir = opendir(directory);
+	struct reap reap = {0};
+	struct dirent *entry;
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir)))
+		reap_one(&reap, dirfd(dir), entry->d_name);
+	closedir(dir);
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The writing side of a segment: the accounting itself. One struct writer per segment; its calls
+ * are not thread-safe and are serialised by the owner (client/: a lock; a server: its one thread).
+ * Everything private of it lies in memory that a forked child finds zeroed.
+ *
+ * Calls return an mt_result; what a fault is, is decided here and recorded in the fault table.
+ */
+#ifndef MESHTALLY_SEGMENT_WRITER_H
+#define MESHTALLY_SEGMENT_WRITER_H
+
+#include "index.h"
+#include "layout.h"
+#include "meshtally.h"
+#include "segment_file.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	WRITER_PENDING = 16,
+	WRITER_NO_SLOT = UINT32_MAX,
+	WRITER_GROW_SLOTS = 4096, /* 256 KiB of slots at a time */
+	WRITER_SLOTS_AHEAD = 1024 /* growth begins when fewer are left */
+};
+
+struct writer_run {
+	uint32_t start, length; /* device indices */
+};
+
+/* What a space knows of a kind of memory: that of its members where they are alike. */
+struct writer_kind {
+	uint64_t base;
+	uint64_t bank_bytes; /* 0 unknown */
+	uint32_t banks;
+	bool alike;
+};
+
+struct writer_space {
+	uint32_t handle; /* 0 unused */
+	uint8_t type, state;
+	uint16_t flags;
+	uint32_t member_count;
+	uint32_t run_count;
+	struct writer_run one;
+	struct writer_run *runs; /* of local members, ascending; &one or private memory */
+	const uint32_t *members; /* device indices in member order; &one.start for a device */
+	uint64_t salt;           /* of its keys */
+	uint32_t specials;       /* records with shares, and LOCAL ones */
+	uint64_t row_key;        /* the row last used, by kind, class and tag */
+	uint32_t row;
+	uint32_t first_row; /* list of its rows by writer.row_next; 0 none (row + 1) */
+	struct writer_kind kinds[SEGMENT_MAX_KINDS];
+};
+
+/* One more free of the same key is absorbed: a mirrored one, a late one. MIRRORED: gone_absorbed is
+ * in use. */
+enum { GONE_ABSORB = 1, GONE_CREDIT = 2, GONE_MIRRORED = 4 };
+
+/* A freed record, remembered while its slot is in quarantine. */
+struct writer_gone {
+	uint64_t hash;
+	uint32_t slot;
+	uint32_t flags;
+};
+
+struct writer_pending {
+	uint32_t kind, device;
+	uint64_t id, address, bytes;
+	uint32_t space, tag, site, thread;
+};
+
+struct writer_options {
+	uint64_t run_id;
+	uint64_t cap_bytes;
+	uint32_t late; /* SEGMENT_STATE_LATE */
+};
+
+struct writer {
+	struct segment_file file;
+	struct segment_header *header;
+	struct segment_device *devices;
+	struct segment_space *spaces_out;
+	struct segment_row *rows;
+	struct segment_counters *counters;
+	struct segment_event *ring;
+	uint64_t *bitmap;
+	struct segment_slot *slots;
+	struct segment_detail *details;
+	uint8_t *blocks;
+	uint64_t ring_mask;
+	uint64_t op;
+	bool tsc;
+	bool avx2;
+
+	/* Slots: [0, slot_limit) are populated; from slot_base on they are phantoms in private
+	 * memory, counted but not seen by readers. */
+	uint32_t slot_high, slot_limit, slot_base;
+	uint32_t phantom_high;
+	uint64_t grow_retry_op; /* no attempt to grow before it */
+	struct segment_slot *phantoms;
+	uint32_t *free_queue; /* of freed slots, in the order of their freeing */
+	uint32_t free_mask;   /* its size - 1: at least as many as there are slots */
+	uint32_t free_head, free_count;
+	uint32_t *phantom_next; /* free list of phantoms: links + 1, by number from slot_base */
+	uint32_t phantom_head;  /* + 1 */
+	uint64_t details_ready[SEGMENT_MAX_SLOTS / 1024 / 64]; /* a bit per 1,024 details */
+
+	struct index index;  /* key hash -> slot 24 | row 16 | bytes code 24 */
+	struct index locals; /* {parent, device} -> slot of the LOCAL record */
+	struct index views;  /* key hash -> how many frees belong to views of the same id */
+
+	uint32_t device_count;
+	uint32_t kinds_ready; /* bit per kind: counters populated for up to 512 devices */
+	uint32_t kinds_ready_wide;
+	uint64_t *capacity; /* [kind * SEGMENT_MAX_DEVICES + device]; 0 unknown */
+	struct writer_space *spaces;
+	uint32_t *row_next; /* row + 1 */
+	uint32_t *row_hash; /* row + 1; open addressing */
+	uint32_t row_high;
+	uint32_t row_reusable; /* rows of closed spaces, perhaps */
+
+	uint32_t risen; /* bit per kind: a peak grew since the last free */
+	bool forked;    /* a child: frees of what it does not know are its parent's */
+	bool (*known)(uint32_t handle);    /* whether a handle was ever given out */
+	void (*on_peak)(struct writer *w); /* NULL, or called before a free that ends a peak */
+	uint16_t frame_user_count[SEGMENT_MAX_FRAMES];
+
+	uint32_t failure_members[SEGMENT_MAX_FAILURES]; /* sizes of their device blocks */
+
+	struct writer_pending pending[WRITER_PENDING];
+	uint32_t pending_count;
+
+	struct writer_gone gone[SEGMENT_QUARANTINE];
+	uint32_t gone_at;
+	uint64_t gone_absorbed[SEGMENT_QUARANTINE][SEGMENT_MAX_MEMBERS / 64];
+
+	uint32_t *string_hash; /* reference; open addressing */
+	uint32_t string_count;
+	uint32_t *fault_hash;
+	uint32_t block_free[20]; /* by order, in units */
+	uint32_t program_free;   /* + 1 */
+
+	uint64_t populated[REGION_LIMIT]; /* bytes from the start of each region */
+};
+
+static inline uint64_t writer_now(const struct writer *w)
+{
+	uint64_t writer_clock_ns(void);
+
+#if defined(__x86_64__)
+	if (w->tsc)
+		return __builtin_ia32_rdtsc();
+#endif
+	return writer_clock_ns();
+}
+
+/* Makes and publishes a segment. */
+int writer_open(struct writer *w, const struct writer_options *options);
+/* Ends it; state: what to set in header.state (SEGMENT_STATE_STOPPED, ...). */
+void writer_close(struct writer *w, uint32_t state);
+/* Nothing is live, nothing was leaked, no fault, no failure: nobody needs the file. */
+bool writer_is_spotless(const struct writer *w);
+
+/*
+ * Growth, in three steps, of which the one with the system call needs no lock: when
+ * writer_wants_growth(), plan with the lock, prepare without it, grow with it. Only one thread may
+ * be at it at a time, except that a writer that runs out of slots grows by itself.
+ */
+struct writer_growth {
+	uint32_t from, to; /* slots */
+	int error;
+};
+
+static inline bool writer_wants_slots(const struct writer *w)
+{
+	return w->slot_limit - w->slot_high < WRITER_SLOTS_AHEAD && w->slot_limit < w->slot_base &&
+	       w->free_count <= SEGMENT_QUARANTINE + 64 && w->op >= w->grow_retry_op;
+}
+
+static inline bool writer_wants_growth(const struct writer *w)
+{
+	return __builtin_expect(writer_wants_slots(w), 0) || index_may_want_tending(&w->index);
+}
+
+void writer_growth_plan(const struct writer *w, struct writer_growth *ret);
+void writer_growth_prepare(struct writer *w, struct writer_growth *growth);
+void writer_grow(struct writer *w, const struct writer_growth *growth);
+
+/* Who calls: for records and faults. */
+struct writer_call {
+	uint32_t thread;
+	uint32_t tag;
+};
+
+/* Spaces. The handle is given by the owner: see struct segment_space. */
+mt_result writer_open_device(struct writer *w, uint32_t handle, const struct mt_device *device,
+                             uint16_t flags);
+mt_result writer_open_mesh(struct writer *w, uint32_t handle, const struct mt_mesh *mesh,
+                           uint16_t flags);
+mt_result writer_ready(struct writer *w, uint32_t handle, const struct writer_call *call);
+mt_result writer_close_space(struct writer *w, uint32_t handle, bool lost,
+                             const struct writer_call *call);
+/* Whether the table entry of this handle may be given to another. */
+bool writer_space_is_reusable(const struct writer *w, uint32_t handle);
+
+mt_result writer_alloc(struct writer *w, const struct mt_buffer *buffer,
+                       const struct writer_call *call);
+mt_result writer_free(struct writer *w, uint32_t space, uint64_t id,
+                      const struct writer_call *call);
+mt_result writer_free_on(struct writer *w, uint32_t space, uint64_t id, uint32_t device,
+                         const struct writer_call *call);
+mt_result writer_failure(struct writer *w, const struct mt_failure *failure,
+                         const struct writer_call *call);
+mt_result writer_check(struct writer *w, uint32_t space, uint32_t kind, uint64_t held,
+                       const struct writer_call *call);
+mt_result writer_usage(struct writer *w, uint32_t space, uint32_t kind, struct mt_usage *ret_usage);
+/* Freezes the composition of peaks that were reached since the last free. */
+void writer_capture_peaks(struct writer *w);
+void writer_mark(struct writer *w, const char *name, uint64_t n);
+
+/* Names. */
+uint32_t writer_string(struct writer *w, const char *text);
+void writer_tag(struct writer *w, uint32_t tag, uint32_t parent, const char *name);
+void writer_kind_name(struct writer *w, uint32_t kind, const char *name);
+
+/* Programs, by index; UINT32_MAX: none. */
+uint32_t writer_program_define(struct writer *w, uint64_t id, const struct mt_cb *cbs,
+                               uint32_t count, uint32_t tag);
+mt_result writer_program_dispatch(struct writer *w, uint32_t program, uint32_t space,
+                                  void (*evicted)(void *arg, uint32_t program, uint32_t space),
+                                  void *arg);
+mt_result writer_program_clash(struct writer *w, uint32_t program, uint32_t space, uint64_t cb_end,
+                               uint64_t lowest_buffer, const struct writer_call *call);
+void writer_program_drop(struct writer *w, uint32_t program);
+
+/* Counts a call that could not be recorded. */
+void writer_unrecorded(struct writer *w);
+
+#endif

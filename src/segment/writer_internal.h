@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Shared among the files of the writer (writer*.c) and nobody else: batches of operations, rows,
+ * counters, blocks, faults, shares.
+ */
+#ifndef MESHTALLY_SEGMENT_WRITER_INTERNAL_H
+#define MESHTALLY_SEGMENT_WRITER_INTERNAL_H
+
+#include "writer.h"
+
+#define likely(x)       __builtin_expect(!!(x), 1)
+#define unlikely(x)     __builtin_expect(!!(x), 0)
+#define HASH_MULTIPLIER 0x9e3779b97f4a7c15ull
+#define HASH_INVERSE    0xf1de83e19937733dull /* modulo 2^64 */
+
+/* The second word of an index entry, and of an event. */
+static inline uint64_t place_pack(uint32_t slot, uint32_t row, uint32_t code)
+{
+	return (uint64_t)slot | (uint64_t)row << 24 | (uint64_t)code << 40;
+}
+
+static inline uint32_t place_slot(uint64_t place)
+{
+	return (uint32_t)place & 0xffffffu;
+}
+
+static inline uint32_t place_row(uint64_t place)
+{
+	return (uint32_t)(place >> 24) & 0xffffu;
+}
+
+static inline uint32_t place_code(uint64_t place)
+{
+	return (uint32_t)(place >> 40);
+}
+
+/* Begins a batch of n operations and returns the number of the first. The fence orders `reserve`
+ * before everything of the batch; it pairs with the reader's step 3 of a snapshot. */
+static inline uint64_t batch_begin(struct writer *w, uint64_t n)
+{
+	uint64_t first = w->op + 1;
+
+	w->op += n;
+	__atomic_store_n(&w->header->reserve, w->op, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	return first;
+}
+
+static inline void batch_end(struct writer *w)
+{
+	__atomic_store_n(&w->header->commit, w->op, __ATOMIC_RELEASE);
+}
+
+static inline void event_put(struct writer *w, uint64_t op, uint32_t type, uint32_t held_code,
+                             uint64_t time, uint64_t id, uint64_t place)
+{
+	struct segment_event *event = &w->ring[op & w->ring_mask];
+
+	event->time = time;
+	event->id = id;
+	event->place = place;
+	event->type_op = (uint64_t)type | (uint64_t)held_code << 8 | op << 32;
+}
+
+/* A batch of a single event that changes no record. */
+void writer_event(struct writer *w, uint32_t type, uint64_t id);
+
+static inline struct segment_slot *slot_at(struct writer *w, uint32_t slot)
+{
+	return likely(slot < w->slot_base) ? &w->slots[slot] : &w->phantoms[slot - w->slot_base];
+}
+
+static inline bool is_phantom(const struct writer *w, uint32_t slot)
+{
+	return unlikely(slot >= w->slot_base);
+}
+
+/* The commit point of a record. Phantoms have none. */
+static inline void bit_set(struct writer *w, uint32_t slot)
+{
+	uint64_t *word = &w->bitmap[slot / 64];
+
+	__atomic_store_n(word, *word | 1ull << slot % 64, __ATOMIC_RELEASE);
+}
+
+static inline void bit_clear(struct writer *w, uint32_t slot)
+{
+	uint64_t *word = &w->bitmap[slot / 64];
+
+	__atomic_store_n(word, *word & ~(1ull << slot % 64), __ATOMIC_RELEASE);
+}
+
+static inline void region_count(struct writer *w, enum segment_region_id id, uint32_t count)
+{
+	__atomic_store_n(&w->header->regions[id].count, count, __ATOMIC_RELEASE);
+}
+
+/* Populates the first `bytes` of a region. -ENOSPC when that cannot be. */
+int region_need(struct writer *w, enum segment_region_id id, uint64_t bytes);
+
+/* Space of a handle that is (or was, while its entry is not reused) open; NULL. */
+static inline struct writer_space *space_find(struct writer *w, uint32_t handle)
+{
+	struct writer_space *space = &w->spaces[handle % SEGMENT_MAX_SPACES];
+
+	return handle && space->handle == handle ? space : NULL;
+}
+
+/* Keys of a space are told from those of others by it; 0 where ids are unique by themselves. */
+static inline uint64_t space_salt(uint32_t handle)
+{
+	return handle & SPACE_HANDLE_UNIQUE ? 0 : handle * 0xd6e8feb86659fd93ull;
+}
+
+static inline bool space_is_open(const struct writer_space *space)
+{
+	return space->state == SPACE_OPEN || space->state == SPACE_READY;
+}
+
+static inline uint64_t key_hash(uint64_t salt, uint64_t id)
+{
+	uint64_t hash = (id ^ salt) * HASH_MULTIPLIER;
+
+	return likely(hash) ? hash : 1;
+}
+
+/* The id of a key's hash: multiplication by an odd number can be undone. */
+static inline uint64_t index_key(uint64_t hash, uint64_t salt)
+{
+	return hash * HASH_INVERSE ^ salt;
+}
+
+/* Position of a device among the members; UINT32_MAX. */
+uint32_t space_member_of(const struct writer_space *space, uint32_t device);
+
+/* Whether two spaces have a device in common. */
+bool spaces_meet(const struct writer_space *a, const struct writer_space *b);
+
+/* Rows. writer_row finds or makes the row of a key; UINT32_MAX when there is no room. */
+uint32_t writer_row_slow(struct writer *w, const struct writer_space *space, uint32_t member,
+                         uint32_t kind, uint32_t class, uint32_t tag);
+void writer_row_cache_flush(struct writer *w);
+void writer_rows_free(struct writer *w, struct writer_space *space);
+void writer_rows_rekey(struct writer *w); /* after classes of rows have changed */
+
+static inline uint32_t writer_row(struct writer *w, struct writer_space *space, uint32_t kind,
+                                  uint32_t class, uint32_t tag)
+{
+	uint64_t key = ((uint64_t)tag << 8 | kind << 3 | class) + 1;
+
+	if (unlikely(space->row_key != key)) {
+		space->row = writer_row_slow(w, space, ROW_ALL_MEMBERS, kind, class, tag);
+		space->row_key = space->row == UINT32_MAX ? 0 : key;
+	}
+	return space->row;
+}
+
+static inline void row_add(struct writer *w, uint32_t row, uint64_t bytes, uint64_t held)
+{
+	struct segment_row *r = &w->rows[row];
+
+	r->bytes += bytes;
+	r->held += held;
+	r->buffers++;
+	r->allocs++;
+}
+
+static inline void row_sub(struct writer *w, uint32_t row, uint64_t bytes, uint64_t held)
+{
+	struct segment_row *r = &w->rows[row];
+
+	r->bytes -= bytes;
+	r->held -= held;
+	r->buffers--;
+	r->frees++;
+}
+
+/* Counters of a run of devices. Add returns whether a peak rose. */
+bool counters_add_wide(struct segment_counters *c, uint32_t start, uint32_t length, uint64_t held,
+                       bool avx2);
+void counters_sub_wide(struct segment_counters *c, uint32_t start, uint32_t length, uint64_t held,
+                       bool avx2);
+
+static inline bool counters_add(struct segment_counters *c, uint32_t start, uint32_t length,
+                                uint64_t held, bool avx2)
+{
+	uint64_t now;
+
+	if (length != 1)
+		return counters_add_wide(c, start, length, held, avx2);
+	now = c->held[start] + held;
+	c->held[start] = now;
+	if (likely(now <= c->peak[start]))
+		return false;
+	c->peak[start] = now;
+	return true;
+}
+
+static inline void counters_sub(struct segment_counters *c, uint32_t start, uint32_t length,
+                                uint64_t held, bool avx2)
+{
+	if (length == 1)
+		c->held[start] -= held;
+	else
+		counters_sub_wide(c, start, length, held, avx2);
+}
+
+int counters_need(struct writer *w, uint32_t kind);
+
+static inline bool class_is_counted(uint32_t class)
+{
+	return class < CLASS_COUNTED_LIMIT;
+}
+
+/* Blocks: bytes in the file for lists. A reference is in units of 64 bytes; 0: none. */
+uint32_t block_alloc(struct writer *w, uint64_t bytes);
+void block_free(struct writer *w, uint32_t block, uint64_t bytes);
+
+static inline void *block_at(struct writer *w, uint32_t block)
+{
+	return w->blocks + (uint64_t)block * 64;
+}
+
+/* A fault, with what is known of the earlier and the later party. */
+struct writer_fault {
+	mt_result type;
+	uint32_t space, kind, device;
+	uint64_t id, address, bytes_first, bytes_second;
+	uint32_t tag_first, site_first, thread_first;
+	uint32_t tag_second, site_second, thread_second;
+};
+mt_result writer_fault(struct writer *w, const struct writer_fault *fault);
+
+/* What a slot says of a record, for a fault about it. */
+void fault_from_slot(struct writer *w, struct writer_fault *fault, uint32_t slot, uint32_t row);
+
+/* Pictures. */
+void writer_peak_capture(struct writer *w, uint32_t kind);
+
+/* Capacity: notes what is over it, and decides at the device's next event. */
+void pending_note(struct writer *w, const struct writer_space *space,
+                  const struct mt_buffer *buffer, uint32_t tag, uint32_t site, uint32_t thread);
+/* After an event on a space: is what was noted before it, on its devices, still so? `before`: how
+ * many were pending when the event began. */
+mt_result pending_check(struct writer *w, const struct writer_space *space, uint32_t before,
+                        mt_result told);
+
+/* Records whose members are not all alike (writer_share.c). `bytes` of a member, its held. */
+uint64_t share_bytes(struct writer *w, const struct segment_slot *slot, uint32_t slot_number,
+                     uint32_t member);
+uint64_t share_held(struct writer *w, const struct writer_space *space,
+                    const struct segment_slot *slot, uint32_t slot_number, uint32_t member,
+                    uint32_t kind);
+struct segment_shares *slot_shares(struct writer *w, const struct segment_slot *slot,
+                                   uint32_t slot_number);
+bool shares_gone(const struct segment_shares *shares, uint32_t member);
+void shares_release(struct writer *w, uint32_t slot_number);
+
+/* A record being made. */
+struct record {
+	const struct mt_buffer *buffer;
+	const struct writer_call *call;
+	struct writer_space *space;
+	uint64_t hash, span, held, time;
+	uint32_t class, tag, site, row;
+	bool one_bank;
+	mt_result told;
+};
+
+/* Allocations that need shares or know a parent. */
+mt_result writer_alloc_special(struct writer *w, struct record *record);
+/* Frees of records with shares, of LOCAL records, of backing ones with live LOCALs. */
+void writer_free_special(struct writer *w, struct index_entry *entry, uint32_t flags);
+
+/* A free in a device's space, by an address-like id that only a backing record of a mesh with this
+ * device has: the share's. False: there is none. */
+bool writer_free_of_share(struct writer *w, const struct writer_space *space, uint64_t id,
+                          const struct writer_call *call, mt_result *ret_told);
+
+/* Pieces of writer.c for it. */
+int detail_put(struct writer *w, uint32_t slot, uint64_t parent, uint32_t region);
+/* Ends a record, whatever it is; flags for the quarantine. The entry is void after it. */
+void record_end(struct writer *w, struct index_entry *entry, uint32_t flags);
+struct index_entry *record_find(struct writer *w, uint64_t hash, uint32_t space);
+uint32_t site_string(struct writer *w, const char *site);
+void writer_inexact(struct writer *w);
+
+#endif
