@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The physical side: a machine of equal chips, each with an allocator and an arena per memory. What
+ * is open over them (devices, meshes) lies above and shares the chips, so that two meshes over one
+ * chip cannot be given the same bytes. `lock` guards allocators, arenas and the meshes' lists.
+ */
+#ifndef RUNTIME_CHIP_H
+#define RUNTIME_CHIP_H
+
+#include "arch_table.h"
+#include "backend.h"
+#include "bank_allocator.h"
+
+#include <meshtally.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct graph_tracker;
+
+struct machine_config {
+	const char *board; /* a row of the architecture table */
+	uint32_t chips;
+	const struct backend *backend; /* NULL: host */
+	uint64_t trace_bank_bytes;     /* carved from the top of each bank of the main memory */
+	uint64_t l1_small_bank_bytes;  /* the same of L1 */
+	uint64_t queue_bytes;	       /* command queues of an open device, in the main memory */
+	uint64_t fabric_bytes;	       /* fabric state in the L1 of ordinal 0 */
+	bool queues_unhooked;	       /* giving the command queues back is not reported */
+};
+
+struct chip {
+	int32_t ordinal;
+	uint64_t unique_id;
+	char bus[16];
+	mt_space last_space; /* of its last opening: what "device 0" resolves to by ordinal */
+	struct bank_allocator allocators[MEMORY_ROLES];
+	void *arenas[MEMORY_ROLES]; /* NULL: nothing was written yet */
+};
+
+struct machine {
+	struct machine_config config;
+	const struct arch *arch;
+	const struct backend *backend;
+	struct graph_tracker *tracker;
+	struct mt_memory memories[MEMORY_ROLES]; /* banks 0: no such memory */
+	struct chip *chips;
+	pthread_mutex_t lock;
+	_Atomic uint64_t last_unique_id;
+};
+
+/* The tracker is the caller's and must outlive the machine. -ENODEV: no such board. */
+int machine_create(const struct machine_config *config, struct graph_tracker *tracker,
+		   struct machine **ret_machine);
+void machine_destroy(struct machine *machine);
+
+/* Addresses that a buffer of these bytes takes on each bank. */
+uint64_t machine_span(const struct machine *machine, enum memory_role role, uint64_t bytes);
+
+/* Ids of buffers: never 0, never given twice. */
+uint64_t machine_unique_id(struct machine *machine);
+
+/* Moves bytes at `offset` in the buffer at `address`: pages lie round-robin over the banks. */
+int chip_write(struct machine *machine, struct chip *chip, enum memory_role role, uint64_t address,
+	       uint64_t offset, const void *data, size_t bytes);
+int chip_read(struct machine *machine, struct chip *chip, enum memory_role role, uint64_t address,
+	      uint64_t offset, void *data, size_t bytes);
+
+#endif
