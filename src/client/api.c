@@ -179,6 +179,15 @@ MT_API mt_result mt_ready(mt_space space)
 	return result;
 }
 
+static void program_evicted(void *arg, uint32_t index, uint32_t space)
+{
+	uint32_t *stamp = &CLIENT->programs[index].stamps[space % PROGRAM_STAMPS];
+
+	(void)arg;
+	if (*stamp == space)
+		__atomic_store_n(stamp, 0, __ATOMIC_RELAXED);
+}
+
 MT_API mt_result mt_close(mt_space space, int lost)
 {
 	struct writer_call call;
@@ -186,6 +195,7 @@ MT_API mt_result mt_close(mt_space space, int lost)
 
 	if (result != MT_OK)
 		return result;
+	writer_program_evict_all(&CLIENT->writer, space, program_evicted, NULL);
 	result = writer_close_space(&CLIENT->writer, space, lost != 0, &call);
 	registry_forget(space);
 	client_leave();
@@ -324,15 +334,6 @@ MT_API mt_program *mt_program_define(uint64_t id, const struct mt_cb *cbs, uint3
 	return program;
 }
 
-static void program_evicted(void *arg, uint32_t index, uint32_t space)
-{
-	uint32_t *stamp = &CLIENT->programs[index].stamps[space % PROGRAM_STAMPS];
-
-	(void)arg;
-	if (*stamp == space)
-		__atomic_store_n(stamp, 0, __ATOMIC_RELAXED);
-}
-
 /* A program of this process and of this segment; else why not. */
 static mt_result program_enter(const mt_program *program, struct writer_call *call)
 {
@@ -362,7 +363,7 @@ MT_API mt_result mt_program_dispatch(mt_program *program, mt_space space)
 	if (result != MT_OK)
 		return result;
 	result = writer_program_dispatch(&CLIENT->writer, program->index, space, program_evicted,
-	                                 &call);
+	                                 NULL, &call);
 	if (result == MT_OK)
 		__atomic_store_n(&program->stamps[space % PROGRAM_STAMPS], space, __ATOMIC_RELAXED);
 	client_leave();
@@ -432,7 +433,7 @@ MT_API mt_tag mt_tag_swap(mt_tag tag)
 	struct client_thread *thread = &client_thread;
 	mt_tag old = thread->tag;
 
-	thread->tag = tag;
+	thread->tag = registry_tag_known(tag) ? tag : 0;
 	thread->unnamed = 0;
 	return old;
 }

@@ -110,9 +110,18 @@ static void client_forked(void)
 		__atomic_store_n(&CLIENT->gate, GATE_ARMED, __ATOMIC_RELAXED);
 }
 
+/* The peak that is kept is that of all devices together: each of them has its own, at other times. */
 static void keep_peak(struct writer *w)
 {
-	(void)w;
+	uint64_t held = 0;
+
+	for (uint32_t kind = 0; kind < SEGMENT_MAX_KINDS; kind++) {
+		for (uint32_t d = 0; w->kinds_ready & 1u << kind && d < w->device_count; d++)
+			held += kind == MT_HOST ? 0 : w->counters[kind].held[d];
+	}
+	if (held <= CLIENT->keep_peak_held)
+		return;
+	CLIENT->keep_peak_held = held;
 	client_keep();
 }
 
@@ -235,6 +244,8 @@ void client_stop(void)
 			segment_file_unlink(&c->writer.file);
 		writer_close(&c->writer, SEGMENT_STATE_STOPPED);
 		registry_forget_all();
+		if (c->programs) /* void: zeros are no programs */
+			madvise(c->programs, SEGMENT_MAX_PROGRAMS * MT_PROGRAM_BYTES, MADV_DONTNEED);
 	}
 	__atomic_store_n(&c->gate, GATE_OFF, __ATOMIC_RELAXED);
 	wanted = false;

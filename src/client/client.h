@@ -22,6 +22,7 @@ struct client {
 	uint32_t exiting;
 	bool keep_at_peak, keep_at_failure;
 	uint64_t keep_mark_n;
+	uint64_t keep_peak_held; /* of the peak that was kept last */
 	char keep_mark[64];
 	char keep_path[512];
 	struct mt_program *programs;

@@ -141,6 +141,11 @@ mt_tag registry_tag(mt_tag parent, const char *name, bool *ret_new)
 	return tag;
 }
 
+bool registry_tag_known(mt_tag tag)
+{
+	return tag < __atomic_load_n(&registry.tag_count, __ATOMIC_ACQUIRE);
+}
+
 mt_tag registry_tag_parent(mt_tag tag)
 {
 	return tag < registry.tag_count ? registry.tag_parents[tag] : 0;

@@ -21,6 +21,7 @@ uint32_t registry_kind_count(void);
 /* The tag of a path; 0: no more room. *ret_new: it was not known before. */
 mt_tag registry_tag(mt_tag parent, const char *name, bool *ret_new);
 mt_tag registry_tag_parent(mt_tag tag);
+bool registry_tag_known(mt_tag tag);
 
 /* A handle that was never given out, whose entry is free in w's table; 0: none. */
 uint32_t registry_handle(const struct writer *w, bool unique);

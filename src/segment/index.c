@@ -14,7 +14,7 @@
 enum {
 	INDEX_SLACK = 1024,      /* entries behind the end: clusters do not wrap around */
 	INDEX_STEP = 8,          /* positions moved per insert while growing */
-	INDEX_AHEAD = 16384,     /* entries populated at once: 256 KiB */
+	INDEX_AHEAD = 65536,     /* entries populated at once: 1 MiB */
 	INDEX_RELEASE = 1 << 16, /* entries given back at once: 1 MiB */
 	INDEX_ROOM = INDEX_SLACK / 4
 };

@@ -156,16 +156,26 @@ shares_bytes(const struct segment_shares *shares)
 	return sizeof *shares + words * sizeof *shares->words;
 }
 
+static bool
+shares_are_of(const struct segment_shares *shares, const struct segment_detail *detail)
+{
+	return shares && shares->op == detail->op && shares->members > 0 &&
+	       shares->members <= SEGMENT_MAX_MEMBERS;
+}
+
+/* How long they are is known from their head, and then all of them are read at once. */
 const struct segment_shares *
 copy_shares(struct reader_copy *copy, const struct segment_detail *detail, bool fresh)
 {
 	const struct segment_shares *shares =
-		copy_block(copy, detail->shares_block, sizeof *shares, fresh);
+	        copy_block(copy, detail->shares_block, sizeof *shares, fresh);
+	size_t bytes;
 
-	if (!shares || shares->op != detail->op || shares->members == 0 ||
-	    shares->members > SEGMENT_MAX_MEMBERS)
+	if (!shares_are_of(shares, detail))
 		return NULL;
-	return copy_block(copy, detail->shares_block, shares_bytes(shares), false);
+	bytes = shares_bytes(shares);
+	shares = copy_block(copy, detail->shares_block, bytes, fresh);
+	return shares_are_of(shares, detail) && shares_bytes(shares) == bytes ? shares : NULL;
 }
 
 /* --- images --------------------------------------------------------------------------------- */

@@ -78,8 +78,7 @@ record_shares(struct parse *p, struct record *record)
 	uint32_t words = (record->space->member_count + 63) / 64, i;
 
 	if (!shares || shares->members != record->space->member_count) {
-		/* A block of a later op is not in the copy; nothing was gone at this one. */
-		p->view->corrupt_records += copy_is_dead(p->copy);
+		p->view->corrupt_records++;
 		return;
 	}
 	memset(record->gone, 0, sizeof record->gone);

@@ -138,6 +138,33 @@ counters_copy(struct reader_copy *copy)
 	return 0;
 }
 
+/* The lists of members, before the entry of a space that is long closed can be given to another:
+ * such a one is left out. */
+static int
+members_copy(struct reader_copy *copy)
+{
+	struct copy_table *table = &copy->tables[REGION_SPACES];
+	struct segment_space *spaces = table->data, *again;
+	uint32_t i;
+
+	for (i = 0; i < table->count; i++)
+		if (spaces[i].type == SPACE_MESH)
+			copy_block(copy, spaces[i].members_block,
+			           (size_t)spaces[i].member_count * sizeof(uint32_t), false);
+	if (copy_is_dead(copy))
+		return 0;
+	again = arena_take(copy->arena, table->count, sizeof *again);
+	if (!again)
+		return -ENOMEM;
+	source_read(copy->fd, again, copy->header.regions[REGION_SPACES].offset,
+	            table->count * sizeof *again);
+	for (i = 0; i < table->count; i++)
+		if (again[i].handle != spaces[i].handle ||
+		    again[i].members_block != spaces[i].members_block)
+			memset(&spaces[i], 0, sizeof *spaces);
+	return 0;
+}
+
 /* Spaces, rows and counters; says whether they are those at copy->op. `commit` comes before the
  * counts of the tables, so that these hold at least what there was at that op. */
 static int
@@ -152,6 +179,8 @@ totals_copy(struct reader_copy *copy)
 	error = header_check(&copy->header, copy->name, NULL);
 	if (!error)
 		error = table_copy(copy, REGION_SPACES);
+	if (!error)
+		error = members_copy(copy);
 	if (!error)
 		error = table_copy(copy, REGION_ROWS);
 	if (!error)

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LOAD_TRIES = 3 };
+enum { LOAD_TRIES = 8 };
 
 /* Of the last try that a live writer spoilt, the view is kept, and not called exact. */
 int

@@ -278,7 +278,7 @@ figure_finish(struct parse *p, uint32_t kind, uint32_t device)
 	figure->peak_since_mark = larger(counters->peak[device], figure->held);
 	figure->peak = larger(counters->peak_base[device], figure->peak_since_mark);
 	figure->frame = parse_frame_index(p, counters->frame[device]);
-	if (p->recount && p->copy->totals_exact && p->copy->missed == 0 && !copy_is_dead(p->copy) &&
+	if (p->recount && !p->stale && p->copy->totals_exact && p->copy->missed == 0 && !copy_is_dead(p->copy) &&
 	    counters->held[device] != figure->held)
 		view->counters_differ = true;
 }

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 enum {
-	RUN_SLOTS = 4096, /* slots that are read at once: 256 KiB */
+	RUN_SLOTS = 1024, /* slots that are read at once: 64 KiB */
 	GAP_WORDS = 2,	  /* bitmap words of dead slots that a run may contain */
 	EVENTS_AT_ONCE = 2048,
 	EARLY_MAX = 256,       /* freed slots that are read between two runs */
@@ -118,13 +118,27 @@ detail_add(struct reader_copy *copy, const struct segment_detail *detail, uint32
 	return 0;
 }
 
+/* Whether a slot, or what belongs to it, is being given to another record, so that there are events
+ * about this one. */
+static bool
+slot_is_passing(const struct reader_copy *copy, const struct segment_slot *slot, uint32_t number)
+{
+	struct segment_slot again;
+
+	if (copy_is_dead(copy))
+		return false;
+	source_read(copy->fd, &again, slot_offset(copy, number), sizeof again);
+	return slot_op(&again) != slot_op(slot) || !(again.aux & SLOT_HAS_SHARES);
+}
+
 static bool
 detail_is_of(const struct segment_detail *detail, const struct segment_slot *slot)
 {
 	return detail->op == slot_op(slot) && detail_check(detail) == detail->check;
 }
 
-/* The detail of a slot, with its shares in the copy; `given` is one that was read already. */
+/* The detail of a slot, with its shares in the copy; `given` is one that was read already. -ESTALE:
+ * they are another record's by now. */
 static int
 detail_copy(struct scan *scan, const struct segment_slot *slot, uint32_t number,
 	    const struct segment_detail *given, uint32_t *ret_index)
@@ -148,11 +162,14 @@ detail_copy(struct scan *scan, const struct segment_slot *slot, uint32_t number,
 		source_read(copy->fd, &detail, offset, sizeof detail);
 	}
 	if (!detail_is_of(&detail, slot)) {
+		if (slot_is_passing(copy, slot, number))
+			return -ESTALE;
 		copy->corrupt++;
 		return 0;
 	}
-	if (slot->aux & SLOT_HAS_SHARES && !copy_shares(copy, &detail, false))
-		copy_shares(copy, &detail, true);
+	if (detail.shares_block && !copy_shares(copy, &detail, false) &&
+	    !copy_shares(copy, &detail, true) && slot_is_passing(copy, slot, number))
+		return -ESTALE;
 	return detail_add(copy, &detail, ret_index);
 }
 
@@ -170,7 +187,7 @@ slot_add(struct scan *scan, const struct segment_slot *slot, uint32_t number,
 	}
 	error = detail_copy(scan, slot, number, detail, &copy->detail_of[copy->slot_count]);
 	if (error)
-		return error;
+		return error == -ESTALE ? 0 : error;
 	copy->slots[copy->slot_count] = *slot;
 	copy->slot_numbers[copy->slot_count++] = number;
 	bit_put(scan->taken, number, true);
@@ -243,8 +260,12 @@ putback(struct scan *scan, const struct snapshot_lost *lost)
 	if (bit_test(scan->taken, lost->slot))
 		return 0;
 	source_read(copy->fd, &slot, slot_offset(copy, lost->slot), sizeof slot);
-	if (slot_is_whole(&slot) && slot_op(&slot) <= copy->op && slot.id == lost->id)
-		return slot_add(scan, &slot, lost->slot, NULL);
+	if (slot_is_whole(&slot) && slot_op(&slot) <= copy->op && slot.id == lost->id) {
+		int error = slot_add(scan, &slot, lost->slot, NULL);
+
+		if (error || bit_test(scan->taken, lost->slot))
+			return error;
+	}
 	bit_put(scan->taken, lost->slot, true);
 	return vector_add(copy, &copy->lost, lost, sizeof *lost);
 }

@@ -232,13 +232,6 @@ static bool alloc_again(struct writer *w, struct record *record, struct index_en
 	return true;
 }
 
-static void alloc_over_capacity(struct writer *w, const struct record *record)
-{
-	w->risen |= 1u << record->buffer->kind;
-	pending_note(w, record->space, record->buffer, record->tag, record->site,
-	             record->call->thread);
-}
-
 static inline void counters_record(struct writer *w, const struct record *record)
 {
 	struct segment_counters *c = &w->counters[record->buffer->kind];
@@ -253,7 +246,10 @@ static inline void counters_record(struct writer *w, const struct record *record
 			                     record->held, w->avx2);
 	}
 	if (unlikely(rose))
-		alloc_over_capacity(w, record);
+		w->risen |= 1u << record->buffer->kind;
+	if (unlikely(rose || w->overflown & 1u << record->buffer->kind))
+		pending_note(w, space, record->buffer, record->tag, record->site,
+		             record->call->thread);
 }
 
 static mt_result record_unrecorded(struct writer *w, const struct record *record)
@@ -474,6 +470,9 @@ static mt_result free_unknown(struct writer *w, uint32_t handle, uint64_t id, ui
 		return fault.type;
 	fault.type = free_of_gone(w, hash, &fault);
 	if (fault.type < MT_DUPLICATE)
+		return fault.type;
+	if (fault.type == MT_UNKNOWN_FREE && space &&
+	    writer_free_of_gone_share(w, space, id, call, &fault.type))
 		return fault.type;
 	if (fault.type == MT_UNKNOWN_FREE) {
 		if (handle && !space)

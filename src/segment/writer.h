@@ -122,6 +122,7 @@ struct writer {
 	uint32_t row_reusable; /* rows of closed spaces, perhaps */
 
 	uint32_t risen; /* bit per kind: a peak grew since the last free */
+	uint32_t overflown; /* bit per kind: some device held more than it has, once */
 	bool forked;    /* a child: frees of what it does not know are its parent's */
 	bool (*known)(uint32_t handle);    /* whether a handle was ever given out */
 	void (*on_peak)(struct writer *w); /* NULL, or called before a free that ends a peak */
@@ -141,6 +142,8 @@ struct writer {
 	uint32_t *fault_hash;
 	uint32_t block_free[20]; /* by order, in units */
 	uint32_t program_free;   /* + 1 */
+	uint16_t dispatched[SEGMENT_MAX_SPACES]; /* entries of spaces that list residents */
+	uint32_t dispatched_count;
 
 	uint64_t populated[REGION_LIMIT]; /* bytes from the start of each region */
 };
@@ -230,7 +233,11 @@ uint32_t writer_program_define(struct writer *w, uint64_t id, const struct mt_cb
                                uint32_t count, uint32_t tag);
 mt_result writer_program_dispatch(struct writer *w, uint32_t program, uint32_t space,
                                   void (*evicted)(void *arg, uint32_t program, uint32_t space),
-                                  void *arg);
+                                  void *arg, const struct writer_call *call);
+/* Tells of all that is resident in a space that is about to be closed. */
+void writer_program_evict_all(struct writer *w, uint32_t handle,
+                              void (*evicted)(void *arg, uint32_t program, uint32_t space),
+                              void *arg);
 mt_result writer_program_clash(struct writer *w, uint32_t program, uint32_t space, uint64_t cb_end,
                                uint64_t lowest_buffer, const struct writer_call *call);
 void writer_program_drop(struct writer *w, uint32_t program);

@@ -128,8 +128,10 @@ void pending_note(struct writer *w, const struct writer_space *space,
 		uint32_t start = space->runs[run].start, end = start + space->runs[run].length;
 
 		for (uint32_t device = start; device < end; device++) {
-			if (likely(!is_over(w, buffer->kind, device)) ||
-			    w->pending_count == WRITER_PENDING)
+			if (likely(!is_over(w, buffer->kind, device)))
+				continue;
+			w->overflown |= 1u << buffer->kind;
+			if (w->pending_count == WRITER_PENDING)
 				continue;
 			w->pending[w->pending_count++] = (struct writer_pending){
 				.kind = buffer->kind,

@@ -130,6 +130,9 @@ static inline uint64_t index_key(uint64_t hash, uint64_t salt)
 	return hash * HASH_INVERSE ^ salt;
 }
 
+/* A call on a space that is not open: a fault, unless it was closed before. */
+mt_result space_unknown(struct writer *w, uint32_t handle, const struct writer_call *call);
+
 /* Position of a device among the members; UINT32_MAX. */
 uint32_t space_member_of(const struct writer_space *space, uint32_t device);
 
@@ -234,6 +237,9 @@ mt_result writer_fault(struct writer *w, const struct writer_fault *fault);
 /* What a slot says of a record, for a fault about it. */
 void fault_from_slot(struct writer *w, struct writer_fault *fault, uint32_t slot, uint32_t row);
 
+/* Programs: a space's table entry is about to be another's. */
+void program_space_finish(struct writer *w, uint32_t entry);
+
 /* Pictures. */
 void writer_peak_capture(struct writer *w, uint32_t kind);
 
@@ -276,6 +282,9 @@ void writer_free_special(struct writer *w, struct index_entry *entry, uint32_t f
  * device has: the share's. False: there is none. */
 bool writer_free_of_share(struct writer *w, const struct writer_space *space, uint64_t id,
                           const struct writer_call *call, mt_result *ret_told);
+/* Likewise, after the backing record itself was freed: its tombstone decides. */
+bool writer_free_of_gone_share(struct writer *w, const struct writer_space *space, uint64_t id,
+                               const struct writer_call *call, mt_result *ret_told);
 
 /* Pieces of writer.c for it. */
 int detail_put(struct writer *w, uint32_t slot, uint64_t parent, uint32_t region);

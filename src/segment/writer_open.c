@@ -352,11 +352,16 @@ bool writer_is_spotless(const struct writer *w)
 
 /* --- growth ------------------------------------------------------------------------------ */
 
+/* By 256 KiB at first, later by a sixteenth, at most 2 MiB: few system calls, none of them long. */
 static uint32_t next_slot_limit(const struct writer *w)
 {
-	uint32_t limit = w->slot_limit < WRITER_GROW_SLOTS ? WRITER_GROW_SLOTS
-	                                                   : w->slot_limit + WRITER_GROW_SLOTS;
+	uint32_t step = w->slot_limit / 16 / WRITER_GROW_SLOTS * WRITER_GROW_SLOTS, limit;
 
+	if (step < WRITER_GROW_SLOTS)
+		step = WRITER_GROW_SLOTS;
+	if (step > 8 * WRITER_GROW_SLOTS)
+		step = 8 * WRITER_GROW_SLOTS;
+	limit = w->slot_limit < WRITER_GROW_SLOTS ? WRITER_GROW_SLOTS : w->slot_limit + step;
 	return limit < w->slot_base ? limit : w->slot_base;
 }
 

@@ -83,23 +83,32 @@ static void resident_remove(struct segment_space *out, struct segment_resident *
 static void others_restamp(struct writer *w, const struct writer_space *space,
                            void (*evicted)(void *arg, uint32_t program, uint32_t space), void *arg)
 {
-	uint32_t spaces = w->header->regions[REGION_SPACES].count;
-
-	for (uint32_t s = 0; s < spaces; s++) {
-		const struct segment_space *out = &w->spaces_out[s];
+	for (uint32_t n = 0; n < w->dispatched_count; n++) {
+		const struct writer_space *other = &w->spaces[w->dispatched[n]];
+		const struct segment_space *out = &w->spaces_out[w->dispatched[n]];
 		const struct segment_resident *residents = block_at(w, out->resident_block);
 
-		if (!out->resident_count || &w->spaces[s] == space ||
-		    !spaces_meet(space, &w->spaces[s]))
+		if (!out->resident_count || other == space || !spaces_meet(space, other))
 			continue;
 		for (uint32_t i = 0; i < out->resident_count; i++)
 			evicted(arg, residents[i].program, out->handle);
 	}
 }
 
+/* The table entry of a space is about to be another's. */
+void program_space_finish(struct writer *w, uint32_t entry)
+{
+	for (uint32_t n = 0; n < w->dispatched_count; n++) {
+		if (w->dispatched[n] != entry)
+			continue;
+		w->dispatched[n] = w->dispatched[--w->dispatched_count];
+		return;
+	}
+}
+
 mt_result writer_program_dispatch(struct writer *w, uint32_t program, uint32_t handle,
                                   void (*evicted)(void *arg, uint32_t program, uint32_t space),
-                                  void *arg)
+                                  void *arg, const struct writer_call *call)
 {
 	struct writer_space *space = space_find(w, handle);
 	struct segment_space *out = &w->spaces_out[handle % SEGMENT_MAX_SPACES];
@@ -107,12 +116,13 @@ mt_result writer_program_dispatch(struct writer *w, uint32_t program, uint32_t h
 	uint64_t op;
 
 	if (!space || !space_is_open(space))
-		return MT_UNKNOWN_SPACE;
+		return space_unknown(w, handle, call);
 	if (!out->resident_block) {
 		out->resident_block =
 			block_alloc(w, SEGMENT_MAX_RESIDENTS * sizeof(struct segment_resident));
 		if (!out->resident_block)
 			return MT_FULL;
+		w->dispatched[w->dispatched_count++] = (uint16_t)(handle % SEGMENT_MAX_SPACES);
 	}
 	residents = block_at(w, out->resident_block);
 	op = batch_begin(w, 1);
@@ -134,6 +144,17 @@ mt_result writer_program_dispatch(struct writer *w, uint32_t program, uint32_t h
 	others_restamp(w, space, evicted, arg);
 	batch_end(w);
 	return MT_OK;
+}
+
+void writer_program_evict_all(struct writer *w, uint32_t handle,
+                              void (*evicted)(void *arg, uint32_t program, uint32_t space),
+                              void *arg)
+{
+	const struct segment_space *out = &w->spaces_out[handle % SEGMENT_MAX_SPACES];
+	const struct segment_resident *residents = block_at(w, out->resident_block);
+
+	for (uint32_t i = 0; space_find(w, handle) && i < out->resident_count; i++)
+		evicted(arg, residents[i].program, handle);
 }
 
 mt_result writer_program_clash(struct writer *w, uint32_t program, uint32_t handle, uint64_t cb_end,
@@ -159,17 +180,16 @@ mt_result writer_program_clash(struct writer *w, uint32_t program, uint32_t hand
 void writer_program_drop(struct writer *w, uint32_t index)
 {
 	struct segment_program *program = program_at(w, index);
-	uint32_t spaces = w->header->regions[REGION_SPACES].count;
 
 	batch_begin(w, 1);
 	event_put(w, w->op, EVENT_DISPATCH, 0, writer_now(w), 0, place_pack(EVENT_NO_SLOT, 0, 0));
-	for (uint32_t s = 0; s < spaces; s++) {
-		struct segment_space *out = &w->spaces_out[s];
+	for (uint32_t n = 0; n < w->dispatched_count; n++) {
+		struct segment_space *out = &w->spaces_out[w->dispatched[n]];
 		struct segment_resident *residents = block_at(w, out->resident_block);
 
-		for (uint32_t i = 0; out->resident_block && i < out->resident_count; i++) {
+		for (uint32_t i = 0; i < out->resident_count; i++) {
 			if (residents[i].program == index)
-				resident_remove(out, residents, i--);
+				resident_remove(out, residents, i--); /* wraps to come again */
 		}
 	}
 	__atomic_store_n(&program->live, 0, __ATOMIC_RELEASE);

@@ -300,8 +300,9 @@ static mt_result alloc_local(struct writer *w, struct record *record, uint32_t s
 		share_book(w, backing, member, false);
 	}
 	row_add(w, record->row, buffer->bytes, record->held);
-	if (class_is_counted(record->class) && counters_add(c, device, 1, record->held, w->avx2)) {
-		w->risen |= 1u << buffer->kind;
+	if (class_is_counted(record->class)) {
+		if (counters_add(c, device, 1, record->held, w->avx2))
+			w->risen |= 1u << buffer->kind;
 		pending_note(w, record->space, buffer, record->tag, record->site,
 		             record->call->thread);
 	}
@@ -340,7 +341,7 @@ static mt_result alloc_divided(struct writer *w, struct record *record, uint32_t
 		if (space->members[member] != SPACE_REMOTE && !shares_gone(shares, member))
 			share_book(w, slot, member, true);
 	}
-	if (w->risen & 1u << buffer->kind)
+	if (class_is_counted(record->class))
 		pending_note(w, space, buffer, record->tag, record->site, record->call->thread);
 	batch_end(w);
 	return record->told;
@@ -637,4 +638,24 @@ bool writer_free_of_share(struct writer *w, const struct writer_space *space, ui
 		return false;
 	*ret_told = free_on_live(w, entry, space->handle, space->one.start, call);
 	return true;
+}
+
+bool writer_free_of_gone_share(struct writer *w, const struct writer_space *space, uint64_t id,
+                               const struct writer_call *call, mt_result *ret_told)
+{
+	if (space->type != SPACE_DEVICE || !space->salt)
+		return false;
+	for (uint32_t i = 1; i <= SEGMENT_QUARANTINE && i <= w->gone_at; i++) {
+		const struct writer_gone *gone = &w->gone[(w->gone_at - i) % SEGMENT_QUARANTINE];
+		const struct segment_slot *slot = slot_at(w, gone->slot);
+		const struct writer_space *mesh = space_find(w, w->rows[slot->row].space);
+
+		if (slot->id != id || !(slot->flags & MT_BACKING) || !mesh ||
+		    gone->hash != key_hash(mesh->salt, id) ||
+		    space_member_of(mesh, space->one.start) == UINT32_MAX)
+			continue;
+		*ret_told = free_on_gone(w, gone->hash, space->handle, id, space->one.start, call);
+		return true;
+	}
+	return false;
 }

@@ -87,6 +87,7 @@ static void space_finish(struct writer *w, struct writer_space *space,
 {
 	if (!space->handle)
 		return;
+	program_space_finish(w, space->handle % SEGMENT_MAX_SPACES);
 	writer_rows_free(w, space);
 	if (space->type == SPACE_MESH)
 		block_free(w, out->members_block, space->member_count * sizeof(uint32_t));
@@ -289,8 +290,7 @@ mt_result writer_open_mesh(struct writer *w, uint32_t handle, const struct mt_me
 	return MT_OK;
 }
 
-/* A call on a space that is not open: a fault, unless it was closed before. */
-static mt_result space_unknown(struct writer *w, uint32_t handle, const struct writer_call *call)
+mt_result space_unknown(struct writer *w, uint32_t handle, const struct writer_call *call)
 {
 	struct writer_fault fault = {.type = MT_UNKNOWN_SPACE,
 	                             .space = handle,

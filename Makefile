@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+# The two commands of a fresh machine are `make demo` and `make check`: they install what is missing
+# (Debian 12; as root, or with sudo), build and run.
+BUILD ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+TYPE ?= RelWithDebInfo
+JOBS ?= $(shell nproc)
+
+.PHONY: all demo check bench install asan ubsan tsan fuzz deps clean format
+
+all: deps
+	@cmake -S . -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=$(TYPE) \
+		-DCMAKE_INSTALL_PREFIX=$(PREFIX) >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@rm -f $(BUILD).log
+	@cmake --build $(BUILD) -j $(JOBS)
+
+deps:
+	@scripts/install-dependencies
+
+demo: all
+	@examples/demo.sh $(BUILD)
+
+check: all
+	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
+
+bench: all
+	@bench/run $(BUILD)
+
+install: all
+	@DESTDIR=$(DESTDIR) cmake --install $(BUILD) --prefix $(PREFIX)
+
+# One build folder per sanitizer, with the tests that do not start other builds' programs.
+asan ubsan tsan: deps
+	@cmake --preset $@ >/dev/null
+	@cmake --build --preset $@ -j $(JOBS)
+	@ctest --preset $@ -j $(JOBS)
+
+# Coverage-guided, with clang's libFuzzer; FUZZ_SECONDS per target.
+FUZZ_SECONDS ?= 60
+fuzz: deps
+	@cmake --preset fuzz >/dev/null
+	@cmake --build --preset fuzz -j $(JOBS)
+	@fuzz/run build-fuzz $(FUZZ_SECONDS)
+
+format:
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+clean:
+	@rm -rf build build-asan build-ubsan build-tsan build-fuzz

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "even.h"
+
+#include "memory.h"
+#include "units.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum { MAX_ODD = 4 };
+
+/* The value that most devices have; of those that are as frequent, the smallest but zero. */
+static uint64_t most_common(const uint64_t *bytes, size_t count)
+{
+	uint64_t best = 0;
+	size_t best_times = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t times = 0;
+
+		for (size_t j = 0; j < count; j++)
+			times += bytes[j] == bytes[i];
+		if (bytes[i] != 0 &&
+		    (times > best_times || (times == best_times && bytes[i] < best))) {
+			best = bytes[i];
+			best_times = times;
+		}
+	}
+	return best;
+}
+
+/* "devices 1-7" of those that have this value; returns how many. */
+static size_t name_devices(struct text *text, const uint32_t *rows, const uint64_t *bytes,
+                           size_t count, uint64_t value)
+{
+	uint32_t *alike = mem_calloc(count, sizeof(*alike));
+	size_t number = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (bytes[i] == value)
+			alike[number++] = rows[i];
+	text_add(text, number == 1 ? "device " : "devices ");
+	units_ranges(text, alike, number);
+	free(alike);
+	return number;
+}
+
+void even_text(struct text *text, const uint32_t *rows, const uint64_t *bytes, size_t count)
+{
+	uint64_t base = most_common(bytes, count), seen[MAX_ODD];
+	char figure[UNITS_SIZE];
+	size_t odd = 0, number;
+
+	if (base == 0)
+		return;
+	number = name_devices(text, rows, bytes, count, base);
+	text_addf(text, ": %s%s", units_bytes_short(&figure, base), number > 1 ? " each" : "");
+	for (size_t i = 0; i < count; i++) {
+		size_t known = 0;
+
+		while (known < odd && seen[known] != bytes[i])
+			known++;
+		if (bytes[i] == base || known < odd || bytes[i] == 0)
+			continue;
+		if (odd == MAX_ODD) {
+			text_add(text, "; others differ");
+			return;
+		}
+		seen[odd++] = bytes[i];
+		text_add(text, "; ");
+		number = name_devices(text, rows, bytes, count, bytes[i]);
+		text_addf(text, ": %s", units_change(&figure, base, bytes[i]));
+	}
+}
+
+void even_rows(struct text *text, const unsigned char *on, size_t count)
+{
+	uint32_t *rows = mem_calloc(count, sizeof(*rows));
+	size_t number = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (on[i])
+			rows[number++] = (uint32_t)i;
+	if (number == 0)
+		text_add(text, "-");
+	units_ranges(text, rows, number);
+	free(rows);
+}

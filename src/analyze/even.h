@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Devices of which most are alike, in one line: "devices 1-7: 14.07 MB each; device 0: +36 KB".
+ */
+#ifndef MESHTALLY_ANALYZE_EVEN_H
+#define MESHTALLY_ANALYZE_EVEN_H
+
+#include "text.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* bytes[i] is what device rows[i] (ascending) has. Nothing is written where all have none. */
+void even_text(struct text *text, const uint32_t *rows, const uint64_t *bytes, size_t count);
+
+/* "0-3,7" of the rows for which on[row]; "-" if none. */
+void even_rows(struct text *text, const unsigned char *on, size_t count);
+
+#endif

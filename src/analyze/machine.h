@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * All processes of a machine put together: which device of which process is the same chip, and what
+ * is held on it by whom. Made from views (segments) and from tt-metal's counters; both must outlive
+ * it. Pure: looks at nothing but what it is given.
+ *
+ * A device is its unique id, else its bus address and ordinal, else it belongs to one process
+ * alone. Per {process, chip} one source counts: the segment, else the counters; the counters of a
+ * process that has a segment are a witness.
+ */
+#ifndef MESHTALLY_ANALYZE_MACHINE_H
+#define MESHTALLY_ANALYZE_MACHINE_H
+
+#include "memory.h"
+#include "tt_counters.h"
+#include "view.h"
+
+enum { MACHINE_MAX_KINDS = 64 };
+
+/* One device and kind, or a sum of them. */
+struct machine_figure {
+	bool present; /* some process has this memory, or something in it */
+	bool exact;
+	bool peak_known; /* one process alone: peaks of several do not add up */
+	uint64_t bytes[CLASS_LIMIT];
+	uint64_t buffers[CLASS_LIMIT];
+	uint64_t unclassified_bytes; /* of tt-metal's counters: nobody says whose */
+	uint64_t held;
+	uint64_t peak, peak_since_mark;
+	uint64_t capacity; /* 0 unknown */
+	uint32_t sources;  /* processes that have something here, or had */
+};
+
+struct machine_device {
+	uint64_t unique_id;     /* 0 unknown */
+	int32_t ordinal;        /* of the process that was seen first */
+	const char *arch, *bus; /* "" unknown */
+	uint32_t process_count; /* that have it open */
+	struct machine_figure figures[MACHINE_MAX_KINDS];
+	/* Where nothing else identifies it: the process it belongs to; else SIZE_MAX. */
+	size_t only_process;
+};
+
+enum process_source { SOURCE_SEGMENT, SOURCE_COUNTERS };
+
+struct machine_process {
+	enum process_source source;
+	const struct segment_view *view; /* NULL for counters */
+	int32_t pid;
+	bool counted; /* its figures are in the devices' */
+	bool dead;
+	const char *command; /* any bytes */
+	/* By device index of the view: row; by kind of the view: kind of the machine. */
+	uint32_t *rows;
+	uint8_t kinds[SEGMENT_MAX_KINDS];
+	/* Rows it has open, ascending. */
+	VEC(uint32_t) devices;
+	/* Over all its devices. */
+	struct machine_figure figures[MACHINE_MAX_KINDS];
+};
+
+/* What tt-metal's counters say of a {process, chip} that its segment accounts for. */
+struct machine_witness {
+	size_t process;
+	uint32_t row;
+	uint8_t kind;
+	uint64_t segment_bytes, counter_bytes;
+};
+
+struct machine {
+	VEC(struct machine_device) devices; /* rows */
+	VEC(struct machine_process) processes;
+	VEC(struct machine_witness) witnesses;
+	const struct tt_counters *counters; /* NULL none */
+	uint32_t kind_count;
+	const char *kind_names[MACHINE_MAX_KINDS]; /* the first six are tt-metal's */
+};
+
+struct machine_input {
+	struct segment_view *const *views;
+	size_t view_count;
+	const struct tt_counters *counters; /* NULL: none */
+	bool count_dead;                    /* of files: what the dead held counts as well */
+};
+
+void machine_build(struct machine *machine, const struct machine_input *input);
+void machine_finish(struct machine *machine);
+
+/* Kind by name, in any case; UINT32_MAX: no such kind. */
+uint32_t machine_kind(const struct machine *machine, const char *name);
+
+/* Whether the kind is memory of the device, and not of the host. */
+bool machine_kind_on_device(const struct machine *machine, uint32_t kind);
+
+/* user + system + cache + unclassified */
+uint64_t figure_bytes(const struct machine_figure *figure);
+uint64_t figure_buffers(const struct machine_figure *figure);
+/* sum += part, without looking at peaks. */
+void figure_add(struct machine_figure *sum, const struct machine_figure *part);
+
+/* What one process has of a kind on one device. False: no such memory, nothing there. */
+bool machine_process_figure(const struct machine *machine, const struct machine_process *process,
+                            uint32_t row, uint32_t kind, struct machine_figure *ret_figure);
+
+/* The life of a process in a word: "live", "ended", "killed", "exec", "stopped", "file". */
+const char *life_word(const struct machine_process *process);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Text of foreign origin (tags, sites, command lines: any bytes) made fit for a terminal and for
+ * JSON. Valid UTF-8 is kept; everything else, control characters and characters that change the
+ * direction of writing come out as \xNN or \u{NNNN}. A backslash stays as it is.
+ */
+#ifndef MESHTALLY_BASE_SAFE_H
+#define MESHTALLY_BASE_SAFE_H
+
+#include "text.h"
+
+/* For a terminal, in the locale of the process: what it cannot show is escaped as well. */
+void safe_terminal(struct text *text, const char *foreign);
+
+/* As safe_terminal, and quoted for a shell where needed. */
+void safe_shell(struct text *text, const char *foreign);
+
+/* For JSON: valid UTF-8 whatever came in; control characters are left to the JSON printer. */
+void safe_utf8(struct text *text, const char *foreign);
+
+/* Columns that safe text takes. */
+size_t safe_width(const char *safe);
+
+/* Adds at most `width` columns of safe text; "…" stands for what was cut off at the end or, with
+ * cut_start, at the beginning. Returns the columns used. */
+size_t safe_cut(struct text *text, const char *safe, size_t width, int cut_start);
+
+#endif

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of options, and parsing and help made from it. */
+#include "listing.h"
+#include "safe.h"
+#include "verb.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct option_row {
+	unsigned bit;
+	char letter; /* 0: none */
+	const char *name;
+	const char *argument; /* NULL: none; "[...]": may be left out */
+	const char *help;
+};
+
+static const struct option_row rows[] = {
+	{OPTION_DEVICE, 'd', "device", "DEVICE",
+         "only this device: its row in `meshtally devices`, 0xUID,\nbus address, mesh@ROW,COLUMN "
+         "or PID:ORDINAL (repeatable)"},
+	{OPTION_PID, 'p', "pid", "PID", "only this process (repeatable)"},
+	{OPTION_KIND, 'k', "kind", "KIND", "only this kind of memory: DRAM, L1, ... (repeatable)"},
+	{OPTION_ALL, 'a', "all", NULL, "all devices (as without -d)"},
+	{OPTION_SORT, 's', "sort", "KEY", "size, age, device or tag (default: size)"},
+	{OPTION_BY, 'b', "by", "KEY", "sums by tag, device, kind or process, not single buffers"},
+	{OPTION_LIMIT, 'n', "limit", "N", "at most N lines (default: 20; 0: all)"},
+	{OPTION_DEAD, 'D', "dead", NULL, "processes that have ended as well"},
+	{OPTION_DEAD_ONLY, 'D', "dead", NULL, "only processes that have ended"},
+	{OPTION_LONG, 'l', "long", NULL, "one line per device, with unique id and bus address"},
+	{OPTION_ONCE, '1', "once", NULL, "print once and end"},
+	{OPTION_REFRESH, 'r', "refresh", "MS", "milliseconds between pictures (default: 1000)"},
+	{OPTION_FAIL_ON_LEAK, 0, "fail-on-leak", NULL,
+         "exit with status 4 if something was leaked"},
+	{OPTION_KEEP, 0, "keep", "FILE", "keep a snapshot of the program in FILE"},
+	{OPTION_AT, 0, "at", "WHEN",
+         "when --keep takes it: exit (default), peak, failure, or\nmark=NAME:N"},
+	{OPTION_FAIL_ON_GROWTH, 0, "fail-on-growth", NULL,
+         "exit with status 4 if more is held in B"},
+	{OPTION_CHECK, 'c', "check", NULL, "exit with status 4 if there is something to report"},
+	{OPTION_FROM, 'f', "from", "FILE", "read a snapshot file, not what is running"},
+	{OPTION_JSON, 'j', "json", NULL, "print JSON (docs/api.md)"},
+	{OPTION_JSON_FILE, 'j', "json", "[FILE]",
+         "the summary as JSON, to FILE or standard output"},
+	{OPTION_HELP, 'h', "help", NULL, "print this"},
+};
+
+enum { LONG_BASE = 1000, MAX_ROWS = 24 };
+
+static int name_index(const char *const *names, const char *name)
+{
+	for (int i = 0; names[i] != NULL; i++)
+		if (strcmp(names[i], name) == 0)
+			return i;
+	return -1;
+}
+
+static bool number(const char *text, unsigned long most, unsigned long *ret_number)
+{
+	char *end;
+
+	errno = 0;
+	*ret_number = strtoul(text, &end, 10);
+	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 &&
+	       *ret_number <= most;
+}
+
+static bool is_when(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	unsigned long n;
+
+	if (strncmp(text, "mark=", 5) == 0)
+		return colon != NULL && colon > text + 5 && number(colon + 1, ~0ul, &n);
+	return strcmp(text, "exit") == 0 || strcmp(text, "peak") == 0 ||
+	       strcmp(text, "failure") == 0;
+}
+
+/* Options whose argument is a word or a number. NULL: fine; else what was expected. */
+static const char *take_word(struct options *options, unsigned bit, const char *argument)
+{
+	static const char *const sorts[] = {"size", "age", "device", "tag", NULL};
+	static const char *const keys[] = {"tag", "device", "kind", "process", NULL};
+	unsigned long value = 0;
+
+	switch (bit) {
+	case OPTION_PID:
+		if (!number(argument, INT32_MAX, &value) || value == 0)
+			return "a process id";
+		*vec_add(&options->pids) = (int32_t)value;
+		break;
+	case OPTION_SORT:
+		options->sort = name_index(sorts, argument);
+		return options->sort < 0 ? "size, age, device or tag" : NULL;
+	case OPTION_BY:
+		options->by = name_index(keys, argument);
+		return options->by < 0 ? "tag, device, kind or process" : NULL;
+	case OPTION_LIMIT:
+		if (!number(argument, 100000000, &value))
+			return "a number of lines (0: all)";
+		options->limit = value;
+		break;
+	case OPTION_REFRESH:
+		if (!number(argument, 3600000, &value) || value < 10)
+			return "10 to 3600000 milliseconds";
+		options->refresh_ms = (unsigned)value;
+		break;
+	case OPTION_AT:
+		if (!is_when(argument))
+			return "exit, peak, failure or mark=NAME:N";
+		options->at = argument;
+		break;
+	default:
+		break;
+	}
+	return NULL;
+}
+
+static const char *take(struct options *options, unsigned bit, const char *argument)
+{
+	bool *flags[] = {&options->dead,           &options->once,         &options->all,
+	                 &options->long_form,      &options->fail_on_leak, &options->help,
+	                 &options->fail_on_growth, &options->check};
+	static const unsigned flag_bits[] = {
+		OPTION_DEAD, OPTION_ONCE,           OPTION_ALL,  OPTION_LONG, OPTION_FAIL_ON_LEAK,
+		OPTION_HELP, OPTION_FAIL_ON_GROWTH, OPTION_CHECK};
+
+	if (bit == OPTION_DEAD_ONLY)
+		bit = OPTION_DEAD;
+	for (size_t i = 0; i < ARRAY_COUNT(flag_bits); i++)
+		if (flag_bits[i] == bit)
+			*flags[i] = true;
+	if (bit == OPTION_DEVICE)
+		*vec_add(&options->devices) = argument;
+	else if (bit == OPTION_KIND)
+		*vec_add(&options->kinds) = argument;
+	else if (bit == OPTION_FROM)
+		options->from = argument;
+	else if (bit == OPTION_KEEP)
+		options->keep = argument;
+	else if (bit == OPTION_JSON || bit == OPTION_JSON_FILE)
+		options->json = true;
+	if (bit == OPTION_JSON_FILE)
+		options->json_file = argument;
+	return take_word(options, bit, argument);
+}
+
+/* What getopt_long wants, for the options of one verb. */
+struct getopt_tables {
+	struct option longs[MAX_ROWS + 1];
+	const struct option_row *rows[MAX_ROWS];
+	char shorts[3 * MAX_ROWS + 3];
+};
+
+static void fill_tables(struct getopt_tables *tables, const struct verb *verb)
+{
+	size_t count = 0, length = 0;
+
+	/* '+': what follows the first operand belongs to the program that `run` starts. */
+	if (verb->most_arguments < 0)
+		tables->shorts[length++] = '+';
+	tables->shorts[length++] = ':';
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		const struct option_row *row = &rows[i];
+		int has = row->argument == NULL     ? no_argument
+		          : row->argument[0] == '[' ? optional_argument
+		                                    : required_argument;
+
+		if ((row->bit & (verb->options | OPTION_HELP)) == 0)
+			continue;
+		tables->longs[count] =
+			(struct option){row->name, has, NULL, LONG_BASE + (int)count};
+		tables->rows[count++] = row;
+		if (row->letter == 0)
+			continue;
+		tables->shorts[length++] = row->letter;
+		for (int colons = has; colons > 0; colons--)
+			tables->shorts[length++] = ':';
+	}
+	tables->shorts[length] = '\0';
+	tables->longs[count] = (struct option){0};
+}
+
+static const struct option_row *row_of(const struct getopt_tables *tables, int code)
+{
+	if (code >= LONG_BASE)
+		return tables->rows[code - LONG_BASE];
+	for (size_t i = 0; tables->longs[i].name != NULL; i++)
+		if (tables->rows[i]->letter == code)
+			return tables->rows[i];
+	return NULL;
+}
+
+static void say_bad_option(struct text *error, char *const *argv, int code)
+{
+	bool is_long = optind > 0 && strncmp(argv[optind - 1], "--", 2) == 0;
+	struct text name = {0};
+
+	if (is_long || optopt == 0 || optopt >= LONG_BASE)
+		safe_terminal(&name, argv[optind - 1]);
+	else
+		text_addf(&name, "-%c", optopt);
+	text_addf(error, code == ':' ? "option '%s' needs an argument" : "there is no option '%s'",
+	          text_string(&name));
+	text_finish(&name);
+}
+
+static int check_arguments(const struct options *options, struct text *error)
+{
+	const struct verb *verb = options->verb;
+
+	if (options->help)
+		return 0;
+	if (options->argument_count < verb->least_arguments)
+		text_addf(error, "something is missing: meshtally %s %s", verb->name,
+		          verb->arguments);
+	else if (verb->most_arguments >= 0 && options->argument_count > verb->most_arguments)
+		text_addf(error, "too many arguments: meshtally %s %s", verb->name,
+		          verb->arguments);
+	else if (options->at != NULL && options->keep == NULL)
+		text_add(error,
+		         "--at says when to take the snapshot of --keep FILE, which is missing");
+	else
+		return 0;
+	return -EINVAL;
+}
+
+int options_parse(struct options *options, const struct verb *verb, int argc, char **argv,
+                  struct text *error)
+{
+	struct getopt_tables tables;
+	int code;
+
+	*options = (struct options){
+		.verb = verb, .sort = LIST_BY_SIZE, .by = -1, .limit = 20, .refresh_ms = 1000};
+	fill_tables(&tables, verb);
+	optind = 0;
+	while ((code = getopt_long(argc, argv, tables.shorts, tables.longs, NULL)) != -1) {
+		const struct option_row *row = row_of(&tables, code);
+		const char *expected;
+
+		if (row == NULL) {
+			say_bad_option(error, argv, code);
+			return -EINVAL;
+		}
+		expected = take(options, row->bit, optarg);
+		if (expected != NULL) {
+			text_addf(error, "--%s: expected %s, not '", row->name, expected);
+			safe_terminal(error, optarg);
+			text_add(error, "'");
+			return -EINVAL;
+		}
+	}
+	options->arguments = argv + optind;
+	options->argument_count = argc - optind;
+	return check_arguments(options, error);
+}
+
+void options_finish(struct options *options)
+{
+	vec_finish(&options->devices);
+	vec_finish(&options->kinds);
+	vec_finish(&options->pids);
+}
+
+enum { HELP_COLUMN = 24 };
+
+static void help_option(struct text *out, const struct option_row *row)
+{
+	struct text left = {0};
+	const char *at = row->help;
+
+	if (row->letter != 0)
+		text_addf(&left, "  -%c, --%s", row->letter, row->name);
+	else
+		text_addf(&left, "      --%s", row->name);
+	if (row->argument != NULL && row->argument[0] == '[')
+		text_addf(&left, "[=%.*s]", (int)strlen(row->argument) - 2, row->argument + 1);
+	else if (row->argument != NULL)
+		text_addf(&left, " %s", row->argument);
+	text_add(out, text_string(&left));
+	text_fill(out, ' ', left.length < HELP_COLUMN ? HELP_COLUMN - left.length : 2);
+	text_finish(&left);
+	for (const char *end; (end = strchr(at, '\n')) != NULL; at = end + 1) {
+		text_bytes(out, at, (size_t)(end + 1 - at));
+		text_fill(out, ' ', HELP_COLUMN);
+	}
+	text_addf(out, "%s\n", at);
+}
+
+void help_verb(struct text *out, const struct verb *verb)
+{
+	text_addf(out, "usage: meshtally %s [OPTION...]%s%s\n\n%s.\n%s%s\n", verb->name,
+	          verb->arguments[0] != '\0' ? " " : "", verb->arguments, verb->summary,
+	          verb->details[0] != '\0' ? "\n" : "", verb->details);
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
+		if ((rows[i].bit & (verb->options | OPTION_HELP)) != 0)
+			help_option(out, &rows[i]);
+}

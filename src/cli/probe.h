@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whether the library is in a program, on, and writing: the answer to "why do I see nothing?".
+ * Looks at /proc and at program files; never at memory.
+ */
+#ifndef MESHTALLY_CLI_PROBE_H
+#define MESHTALLY_CLI_PROBE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct probe {
+	bool looked;      /* its maps could be read */
+	bool kernel;      /* it has none: a kernel thread, or a zombie */
+	bool library;     /* libmeshtally is in it, linked or loaded */
+	bool segment;     /* it has a segment mapped: it is on, and writing */
+	bool unlinked;    /* the file of that segment is gone: nobody can see it */
+	bool off;         /* its environment says MESHTALLY=0 */
+	bool on;          /* its environment turns tracking on */
+	char command[64]; /* any bytes */
+};
+
+/* A running process, by its maps and environment alone: quick, but blind to a library that is
+ * linked in and off. */
+void probe_maps(pid_t pid, struct probe *ret_probe);
+
+/* A running process, its program file included. */
+void probe_process(pid_t pid, struct probe *ret_probe);
+
+/* A running process and everything it started: what is true of any of them. */
+void probe_tree(pid_t pid, struct probe *ret_probe);
+
+enum probe_program {
+	PROGRAM_UNKNOWN, /* cannot be found or read */
+	PROGRAM_SCRIPT,  /* not a program file itself: something else runs it */
+	PROGRAM_WITH,
+	PROGRAM_WITHOUT /* may still load it while it runs */
+};
+
+/* A program by the name it is started by. */
+enum probe_program probe_program(const char *name);
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The verbs of the command and their options. verbs.c has the one table of verbs, options.c the one
+ * table of options; help is made from them.
+ */
+#ifndef MESHTALLY_CLI_VERB_H
+#define MESHTALLY_CLI_VERB_H
+
+#include "memory.h"
+#include "text.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum exit_status {
+	STATUS_OK = 0,
+	STATUS_FAILED = 1,
+	STATUS_USAGE = 2,
+	STATUS_FOUND = 4 /* a check found something */
+};
+
+/* Options, as bits: which verb takes which. */
+enum option_bit {
+	OPTION_DEVICE = 1 << 0,
+	OPTION_PID = 1 << 1,
+	OPTION_KIND = 1 << 2,
+	OPTION_JSON = 1 << 3,
+	OPTION_FROM = 1 << 4,
+	OPTION_SORT = 1 << 5,
+	OPTION_BY = 1 << 6,
+	OPTION_LIMIT = 1 << 7,
+	OPTION_DEAD = 1 << 8,
+	OPTION_ONCE = 1 << 9,
+	OPTION_ALL = 1 << 10,
+	OPTION_REFRESH = 1 << 11,
+	OPTION_LONG = 1 << 12,
+	OPTION_FAIL_ON_LEAK = 1 << 13,
+	OPTION_KEEP = 1 << 14,
+	OPTION_AT = 1 << 15,
+	OPTION_FAIL_ON_GROWTH = 1 << 16,
+	OPTION_CHECK = 1 << 17,
+	OPTION_HELP = 1 << 18,
+	OPTION_JSON_FILE = 1 << 19,
+	OPTION_DEAD_ONLY = 1 << 20,
+	OPTION_FILTERS = OPTION_DEVICE | OPTION_PID | OPTION_KIND,
+	OPTION_DATA = OPTION_FILTERS | OPTION_JSON | OPTION_FROM
+};
+
+struct options;
+
+struct verb {
+	const char *name;
+	const char *arguments; /* as in the usage line; "" none */
+	const char *summary;   /* one line */
+	const char *details;   /* for its --help: whole lines */
+	unsigned options;
+	int least_arguments, most_arguments; /* -1: any */
+	int (*run)(const struct options *options);
+};
+
+struct options {
+	const struct verb *verb;
+	VEC(const char *) devices;
+	VEC(const char *) kinds;
+	VEC(int32_t) pids;
+	bool json;
+	const char *json_file; /* NULL: standard output */
+	const char *from;
+	int sort; /* enum listing_order */
+	int by;   /* enum sum_key, or -1 */
+	size_t limit;
+	bool dead, once, all, long_form, help;
+	bool fail_on_leak, fail_on_growth, check;
+	const char *keep, *at;
+	unsigned refresh_ms;
+	char **arguments;
+	int argument_count;
+};
+
+extern const struct verb verbs[];
+extern const size_t verb_count;
+const struct verb *verb_find(const char *name);
+
+/* Parses argv[1...] for a verb (argv[0] is its name). 0, or -EINVAL with a sentence. */
+int options_parse(struct options *options, const struct verb *verb, int argc, char **argv,
+                  struct text *error);
+void options_finish(struct options *options);
+
+void help_command(struct text *out);
+void help_verb(struct text *out, const struct verb *verb);
+
+/* The command without its process: returns the exit status. */
+int command(int argc, char **argv);
+
+/* Says on standard error what failed and what to do: "meshtally ls: ...". Returns STATUS_FAILED. */
+int verb_fails(const struct options *options, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+int verb_run(const struct options *options);
+int verb_devices(const struct options *options);
+int verb_ps(const struct options *options);
+int verb_ls(const struct options *options);
+int verb_leaks(const struct options *options);
+int verb_faults(const struct options *options);
+int verb_oom(const struct options *options);
+int verb_peak(const struct options *options);
+int verb_top(const struct options *options);
+int verb_snapshot(const struct options *options);
+int verb_diff(const struct options *options);
+int verb_doctor(const struct options *options);
+int verb_help(const struct options *options);
+int verb_version(const struct options *options);
+
+#endif

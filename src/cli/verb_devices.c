@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `meshtally devices`: what is held on each device, by kind of memory. */
+#include "cores.h"
+#include "holes.h"
+#include "meshtally.h"
+#include "render.h"
+#include "safe.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct table_column columns[] = {
+	{"DEVICE", TABLE_FLEXIBLE, 0, 6},
+	{"UNIQUE ID", TABLE_HIDE_EMPTY, 3, 0},
+	{"BUS", TABLE_HIDE_EMPTY, 4, 0},
+	{"ARCH", TABLE_HIDE_EMPTY | TABLE_HIDE_SAME, 9, 0},
+	{"KIND", 0, 0, 0},
+	{"BYTES", TABLE_RIGHT, 0, 0},
+	{"USER", TABLE_RIGHT, 0, 0},
+	{"SYSTEM", TABLE_RIGHT, 0, 0},
+	{"CACHE", TABLE_RIGHT, 0, 0},
+	{"HELD", TABLE_RIGHT, 1, 0},
+	{"USED", TABLE_RIGHT | TABLE_HIDE_EMPTY, 2, 0},
+	{"CAPACITY", TABLE_RIGHT | TABLE_HIDE_EMPTY, 6, 0},
+	{"PEAK", TABLE_RIGHT | TABLE_HIDE_EMPTY, 5, 0},
+	{"BUFFERS", TABLE_RIGHT, 7, 0},
+	{"VIEWS", TABLE_RIGHT | TABLE_HIDE_EMPTY, 8, 0},
+};
+
+/* A line of the table: devices that are alike in one kind. */
+struct device_line {
+	uint32_t kind;
+	struct machine_figure figure;
+	VEC(uint32_t) rows;
+};
+
+struct device_lines {
+	VEC(struct device_line) lines;
+};
+
+static bool is_alike(const struct scene *scene, const struct device_line *line, uint32_t row,
+                     uint32_t kind, const struct machine_figure *figure)
+{
+	const struct machine_device *devices = scene->machine.devices.items;
+
+	return line->kind == kind && line->figure.exact == figure->exact &&
+	       line->figure.peak_known == figure->peak_known &&
+	       memcmp(line->figure.bytes, figure->bytes, sizeof(figure->bytes)) == 0 &&
+	       memcmp(line->figure.buffers, figure->buffers, sizeof(figure->buffers)) == 0 &&
+	       line->figure.unclassified_bytes == figure->unclassified_bytes &&
+	       line->figure.held == figure->held && line->figure.peak == figure->peak &&
+	       line->figure.capacity == figure->capacity &&
+	       strcmp(devices[line->rows.items[0]].arch, devices[row].arch) == 0;
+}
+
+static void add_line(struct device_lines *lines, const struct scene *scene, uint32_t row,
+                     uint32_t kind, bool long_form)
+{
+	struct machine_figure figure;
+	struct device_line *line;
+
+	if (!scene_figure(scene, row, kind, &figure) ||
+	    (!long_form && !figure_is_worth_a_line(&figure, kind)))
+		return;
+	vec_for (line, &lines->lines) {
+		if (!long_form && is_alike(scene, line, row, kind, &figure)) {
+			*vec_add(&line->rows) = row;
+			return;
+		}
+	}
+	line = vec_add(&lines->lines);
+	line->kind = kind;
+	line->figure = figure;
+	*vec_add(&line->rows) = row;
+}
+
+static void print_line(struct table *table, const struct scene *scene,
+                       const struct device_line *line, bool long_form)
+{
+	const struct machine_device *device = &scene->machine.devices.items[line->rows.items[0]];
+	const struct machine_figure *figure = &line->figure;
+	bool classes = figure->unclassified_bytes == 0 ||
+	               figure_bytes(figure) != figure->unclassified_bytes;
+	char percent[UNITS_SIZE];
+
+	cell_rows(table, line->rows.items, line->rows.count);
+	if (long_form && device->unique_id != 0)
+		table_cell(table, "0x%" PRIx64, device->unique_id);
+	else
+		table_cell(table, "-");
+	table_foreign(table, long_form ? device->bus : "");
+	table_foreign(table, device->arch);
+	table_foreign(table, scene->machine.kind_names[line->kind]);
+	cell_bytes(table, figure_bytes(figure), true, figure->exact);
+	for (size_t i = 0; i < CLASS_COUNTED_LIMIT; i++)
+		cell_bytes(table, figure->bytes[i], classes, figure->exact);
+	cell_bytes(table, figure->held, true, figure->exact);
+	table_cell(table, "%s", units_percent(&percent, figure->held, figure->capacity));
+	cell_bytes(table, figure->capacity, figure->capacity != 0, true);
+	cell_bytes(table, figure->peak, figure->peak_known, figure->exact);
+	if (classes)
+		cell_count(table, figure_buffers(figure));
+	else
+		table_cell(table, "-");
+	cell_bytes(table, figure->bytes[CLASS_VIEW], figure->bytes[CLASS_VIEW] != 0, true);
+}
+
+/* Kinds of the device, then those of the host. */
+static void print_kinds(const struct scene *scene, bool on_device, bool long_form, size_t width,
+                        struct text *out)
+{
+	struct device_lines lines = {0};
+	struct device_line *line;
+	struct table table;
+
+	for (uint32_t kind = 0; kind < scene->machine.kind_count; kind++)
+		for (uint32_t row = 0; row < scene->machine.devices.count; row++)
+			if (machine_kind_on_device(&scene->machine, kind) == on_device &&
+			    (kind != MT_CB || long_form))
+				add_line(&lines, scene, row, kind, long_form);
+	table_init(&table, columns, ARRAY_COUNT(columns));
+	vec_for (line, &lines.lines) {
+		print_line(&table, scene, line, long_form);
+		vec_finish(&line->rows);
+	}
+	if (table_rows(&table) != 0 && !on_device)
+		text_add(out, "\nOn the host's side (not device memory):\n");
+	if (table_rows(&table) != 0)
+		table_print(&table, width, out);
+	table_finish(&table);
+	vec_finish(&lines.lines);
+}
+
+void devices_table(const struct scene *scene, bool long_form, size_t width, struct text *out)
+{
+	print_kinds(scene, true, long_form, width, out);
+	print_kinds(scene, false, long_form, width, out);
+}
+
+static const struct table_column core_columns[] = {
+	{"DEVICE", TABLE_FLEXIBLE, 0, 6},   {"PROGRAMS", TABLE_RIGHT, 2, 0},
+	{"RESIDENT CB", TABLE_RIGHT, 0, 0}, {"FULLEST CORE", TABLE_RIGHT, 0, 0},
+	{"RESERVED CB", TABLE_RIGHT, 1, 0}, {"HEADROOM", TABLE_RIGHT, 0, 0},
+};
+
+static void print_cores(const struct scene *scene, const struct core_report *report,
+                        const uint32_t *rows, size_t count, struct table *table)
+{
+	uint64_t distance =
+		report->headroom < 0 ? (uint64_t)-report->headroom : (uint64_t)report->headroom;
+	char figure[UNITS_SIZE];
+
+	(void)scene;
+	cell_rows(table, rows, count);
+	cell_count(table, report->programs);
+	cell_bytes(table, report->resident_bytes, true, true);
+	cell_bytes(table, report->fullest_bytes, true, true);
+	cell_bytes(table, report->reserved_bytes, true, true);
+	if (report->lowest_known)
+		table_cell(table, "%s%s", report->headroom < 0 ? "-" : "",
+		           units_bytes(&figure, distance, true));
+	else
+		table_cell(table, "-");
+}
+
+static void cores_text(const struct scene *scene, size_t width, struct text *out)
+{
+	uint32_t *rows = mem_calloc(scene->machine.devices.count, sizeof(*rows));
+	struct core_report report, before = {0};
+	struct table table;
+	size_t count = 0;
+
+	table_init(&table, core_columns, ARRAY_COUNT(core_columns));
+	for (uint32_t row = 0; row < scene->machine.devices.count; row++) {
+		if (!selection_has_device(&scene->selection, row))
+			continue;
+		memset(&report, 0, sizeof(report));
+		cores_report(&scene->machine, row, &report);
+		if (count != 0 && memcmp(&report, &before, sizeof(report)) != 0) {
+			print_cores(scene, &before, rows, count, &table);
+			count = 0;
+		}
+		if (report.known)
+			rows[count++] = row;
+		before = report;
+	}
+	if (count != 0)
+		print_cores(scene, &before, rows, count, &table);
+	if (table_rows(&table) != 0) {
+		text_add(out,
+		         "\nCircular buffers in L1 (HEADROOM: from the highest end of one to the "
+		         "lowest L1 buffer):\n");
+		table_print(&table, width, out);
+	}
+	table_finish(&table);
+	free(rows);
+}
+
+static bool holds_something(const struct scene *scene, const struct machine_process *process)
+{
+	struct machine_figure figure;
+
+	if (!selection_has_process(&scene->selection, process))
+		return false;
+	for (uint32_t kind = 0; kind < scene->machine.kind_count; kind++)
+		if (scene_process_figure(scene, process, kind, &figure) && figure.held != 0)
+			return true;
+	return false;
+}
+
+static void print_heading(const struct scene *scene, struct text *out)
+{
+	size_t processes = 0;
+	const struct machine_process *process;
+	const char *arch = "";
+	bool same = true;
+
+	vec_for (process, &scene->machine.processes)
+		processes += process->counted && holds_something(scene, process);
+	for (size_t i = 0; i < scene->machine.devices.count; i++) {
+		const char *here = scene->machine.devices.items[i].arch;
+
+		same = same && (arch[0] == '\0' || strcmp(arch, here) == 0);
+		arch = here;
+	}
+	text_addf(out, "%zu device%s", scene->machine.devices.count,
+	          scene->machine.devices.count == 1 ? "" : "s");
+	if (same && arch[0] != '\0') {
+		text_add(out, " (");
+		safe_terminal(out, arch);
+		text_add(out, ")");
+	}
+	text_addf(out, ", held by %zu process%s; figures are for each device of a line\n",
+	          processes, processes == 1 ? "" : "es");
+}
+
+void devices_text(const struct scene *scene, const struct options *options, size_t width,
+                  struct text *out)
+{
+	size_t heading;
+
+	if (scene_is_empty(scene) && scene->machine.devices.count == 0) {
+		scene_empty_text(scene, out);
+		return;
+	}
+	print_heading(scene, out);
+	heading = out->length;
+	devices_table(scene, options->long_form, width, out);
+	if (out->length == heading)
+		text_add(out, "No process has them open now.\n");
+	cores_text(scene, width, out);
+}
+
+static json_t *cores_json(const struct scene *scene, uint32_t row)
+{
+	struct core_report report;
+
+	cores_report(&scene->machine, row, &report);
+	if (!report.known)
+		return json_null();
+	return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "programs", report.programs,
+	                 "resident_bytes", json_amount(report.resident_bytes), "fullest_core_bytes",
+	                 json_amount(report.fullest_bytes), "reserved_bytes",
+	                 json_amount(report.reserved_bytes), "highest_cb_end",
+	                 json_amount(report.highest_end), "lowest_l1_buffer",
+	                 json_known(report.lowest_buffer, report.lowest_known), "headroom_bytes",
+	                 report.lowest_known ? json_integer(report.headroom) : json_null());
+}
+
+/* Holes are known only where buffers were read. */
+static void set_holes(json_t *figure, const struct scene *scene, uint32_t row, uint32_t kind)
+{
+	struct holes holes = {0};
+	bool read = true;
+
+	for (size_t i = 0; i < scene->views.count; i++)
+		read = read && scene->views.items[i]->depth == VIEW_BUFFERS;
+	if (read)
+		holes_find(&scene->machine, row, kind, &holes);
+	json_object_set_new(figure, "holes", json_known(holes.count, holes.known));
+	json_object_set_new(figure, "largest_hole_bytes_per_bank",
+	                    json_known(holes.largest, holes.known));
+	json_object_set_new(figure, "free_bytes_per_bank", json_known(holes.free, holes.known));
+}
+
+static json_t *device_json(const struct scene *scene, uint32_t row)
+{
+	const struct machine_device *device = &scene->machine.devices.items[row];
+	json_t *json = json_object(), *kinds = json_array();
+	struct machine_figure figure;
+	bool exact = true;
+
+	json_object_set_new(json, "row", json_integer(row));
+	json_object_set_new(json, "unique_id", json_hex_known(device->unique_id));
+	json_object_set_new(json, "ordinal", json_integer(device->ordinal));
+	json_object_set_new(json, "arch", json_foreign_known(device->arch));
+	json_object_set_new(json, "bus", json_foreign_known(device->bus));
+	json_object_set_new(json, "processes", json_integer(device->process_count));
+	for (uint32_t kind = 0; kind < scene->machine.kind_count; kind++) {
+		json_t *item;
+
+		if (!scene_figure(scene, row, kind, &figure))
+			continue;
+		exact = exact && figure.exact;
+		item = json_figure(&scene->machine, kind, &figure);
+		set_holes(item, scene, row, kind);
+		json_array_append_new(kinds, item);
+	}
+	json_object_set_new(json, "kinds", kinds);
+	json_object_set_new(json, "circular_buffers", cores_json(scene, row));
+	json_object_set_new(json, "exact", json_boolean(exact));
+	return json;
+}
+
+static json_t *witness_json(const struct scene *scene, const struct machine_witness *witness)
+{
+	return json_pack("{s:o, s:i, s:o, s:o, s:o}", "process",
+	                 json_process(&scene->machine.processes.items[witness->process]), "row",
+	                 witness->row, "kind", json_kind(&scene->machine, witness->kind),
+	                 "segment_bytes", json_amount(witness->segment_bytes), "counter_bytes",
+	                 json_amount(witness->counter_bytes));
+}
+
+json_t *devices_json(const struct scene *scene, const struct options *options)
+{
+	json_t *devices = json_array(), *witnesses = json_array();
+
+	(void)options;
+	for (uint32_t row = 0; row < scene->machine.devices.count; row++)
+		if (selection_has_device(&scene->selection, row))
+			json_array_append_new(devices, device_json(scene, row));
+	for (size_t i = 0; i < scene->machine.witnesses.count; i++)
+		json_array_append_new(witnesses,
+		                      witness_json(scene, &scene->machine.witnesses.items[i]));
+	return json_pack("{s:o, s:o}", "devices", devices, "witnesses", witnesses);
+}
+
+/* Totals are enough, unless circular buffers are there: then headroom asks for the L1 buffers. */
+static bool needs_buffers(const struct scene *scene, const struct options *options)
+{
+	for (size_t i = 0; i < scene->views.count; i++)
+		if (cores_in_use(scene->views.items[i]))
+			return true;
+	return options->long_form;
+}
+
+int verb_devices(const struct options *options)
+{
+	struct scene scene;
+	bool more;
+
+	if (options->from == NULL) {
+		int status = scene_open(&scene, options, VIEW_TOTALS);
+
+		if (status != STATUS_OK)
+			return status;
+		more = needs_buffers(&scene, options);
+		scene_close(&scene);
+		if (!more)
+			return render_verb(options, VIEW_TOTALS, devices_text, devices_json);
+	}
+	return render_verb(options, VIEW_BUFFERS, devices_text, devices_json);
+}

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `meshtally faults`: what the libraries recorded, and what comparing finds. */
+#include "even.h"
+#include "meshtally.h"
+#include "render.h"
+#include "safe.h"
+
+#include <inttypes.h>
+#include <time.h>
+
+static const struct table_column columns[] = {
+	{"FAULT", 0, 0, 0},
+	{"COUNT", TABLE_RIGHT, 0, 0},
+	{"PID", TABLE_RIGHT, 0, 0},
+	{"DEVICE", TABLE_FLEXIBLE, 1, 6},
+	{"KIND", TABLE_HIDE_EMPTY, 4, 0},
+	{"ID", TABLE_RIGHT, 0, 0},
+	{"BYTES", TABLE_RIGHT | TABLE_HIDE_EMPTY, 3, 0},
+	{"NOW BYTES", TABLE_RIGHT | TABLE_HIDE_EMPTY, 3, 0},
+	{"LAST", TABLE_RIGHT, 5, 0},
+	{"FIRST AT", TABLE_FLEXIBLE | TABLE_CUT_START | TABLE_HIDE_EMPTY, 0, 18},
+	{"THEN AT", TABLE_FLEXIBLE | TABLE_CUT_START | TABLE_HIDE_EMPTY, 0, 18},
+};
+
+enum { SECOND_SCAN_NS = 50 * 1000 * 1000 };
+
+/* "tag at site", of what there is. */
+static void cell_place(struct table *table, const char *tag, const char *site)
+{
+	struct text place = {0};
+
+	safe_terminal(&place, tag);
+	if (tag[0] != '\0' && site[0] != '\0')
+		text_add(&place, " at ");
+	safe_terminal(&place, site);
+	table_cell(table, "%s", place.length != 0 ? place.bytes : "-");
+	text_finish(&place);
+}
+
+static bool is_selected(const struct scene *scene, const struct machine_process *process,
+                        const struct view_fault *fault)
+{
+	const struct segment_view *view = process->view;
+
+	if (fault->device < view->device_count &&
+	    !selection_has_device(&scene->selection, process->rows[fault->device]))
+		return false;
+	return fault->kind >= view->kind_count ||
+	       selection_has_kind(&scene->selection, process->kinds[fault->kind]);
+}
+
+static void print_fault(struct table *table, const struct scene *scene,
+                        const struct machine_process *process, const struct view_fault *fault)
+{
+	const struct segment_view *view = process->view;
+	char figure[UNITS_SIZE];
+
+	table_cell(table, "%s", fault_words(fault->type));
+	cell_count(table, fault->count);
+	table_cell(table, "%" PRId32, process->pid);
+	if (fault->device < view->device_count)
+		table_cell(table, "%" PRIu32, process->rows[fault->device]);
+	else if (fault->space < view->space_count && view->spaces[fault->space].type == SPACE_MESH)
+		table_cell(table, "mesh");
+	else
+		table_cell(table, "-");
+	table_foreign(table, fault->kind < view->kind_count ? view->kind_names[fault->kind] : "");
+	table_cell(table, "0x%" PRIx64, fault->id);
+	cell_bytes(table, fault->bytes_first, fault->bytes_first != 0, true);
+	cell_bytes(table, fault->bytes_second, fault->bytes_second != 0, true);
+	table_cell(table, "%s ago",
+	           units_age(&figure,
+	                     scene->now_ns > fault->last_ns ? scene->now_ns - fault->last_ns : 0));
+	cell_place(table, fault->tag_first, fault->site_first);
+	cell_place(table, fault->tag_second, fault->site_second);
+}
+
+/* Returns how many kinds of fault there are. */
+static size_t log_text(const struct scene *scene, size_t limit, size_t width, struct text *out)
+{
+	const struct machine_process *process;
+	struct table table;
+	size_t count = 0;
+
+	table_init(&table, columns, ARRAY_COUNT(columns));
+	vec_for (process, &scene->machine.processes) {
+		if (process->view == NULL || !selection_has_process(&scene->selection, process))
+			continue;
+		for (uint32_t i = 0; i < process->view->fault_count; i++) {
+			if (!is_selected(scene, process, &process->view->faults[i]))
+				continue;
+			if (limit == 0 || count < limit)
+				print_fault(&table, scene, process, &process->view->faults[i]);
+			count++;
+		}
+	}
+	if (count != 0) {
+		text_add(out, "Faults, recorded by the programs' own libraries:\n");
+		table_print(&table, width, out);
+	}
+	if (count > table_rows(&table))
+		text_addf(out, "the first %zu of %zu; `meshtally faults -n 0` lists all\n",
+		          table_rows(&table), count);
+	table_finish(&table);
+	return count;
+}
+
+/* "0x1000 (4 KB, model/layer1) of process 12" */
+static void text_buffer(struct text *out, const struct machine_process *process,
+                        const struct view_buffer *buffer)
+{
+	const char *tag = process->view->tags[buffer->tag].path;
+	char figure[UNITS_SIZE];
+
+	text_addf(out, "0x%" PRIx64 " (%s", buffer->id, units_bytes_short(&figure, buffer->bytes));
+	if (tag[0] != '\0' || buffer->site[0] != '\0') {
+		text_add(out, ", ");
+		safe_terminal(out, tag[0] != '\0' ? tag : buffer->site);
+	}
+	text_addf(out, ") of process %" PRId32, process->pid);
+}
+
+static void finding_text(const struct scene *scene, const struct finding *finding, struct text *out)
+{
+	char a[UNITS_SIZE], b[UNITS_SIZE];
+	const char *kind = scene->machine.kind_names[finding->kind];
+
+	text_addf(out, "  %s: ", finding_words[finding->type]);
+	if (finding->type == FINDING_COUNTERS_DIFFER) {
+		text_addf(out,
+		          "the counters of process %" PRId32 " are not the sum of its buffers; its "
+		          "segment may be damaged\n",
+		          finding->process->pid);
+		return;
+	}
+	text_add(out, "device ");
+	even_rows(out, finding->on, scene->machine.devices.count);
+	text_addf(out, ", %s: ", kind);
+	if (finding->type == FINDING_OVER_CAPACITY) {
+		text_addf(out, "%s held by all processes together, of %s\n",
+		          units_bytes_short(&a, finding->bytes),
+		          units_bytes_short(&b, finding->capacity));
+		return;
+	}
+	text_buffer(out, finding->process, finding->buffer);
+	if (finding->type == FINDING_OVERLAP) {
+		text_add(out, " and ");
+		text_buffer(out, finding->other_process, finding->other);
+		text_addf(out, " share %s at 0x%" PRIx64 "\n",
+		          units_bytes_short(&a, finding->bytes), finding->other->address);
+	} else {
+		text_addf(out, " looks at 0x%" PRIx64 ", which is gone\n", finding->buffer->parent);
+	}
+}
+
+static void rejects_text(const struct scene *scene, struct text *out)
+{
+	for (size_t i = 0; i < scene->rejects.count; i++) {
+		text_add(out, "  unreadable: ");
+		safe_terminal(out, scene->rejects.items[i].path);
+		text_add(out, ": ");
+		safe_terminal(out, scene->rejects.items[i].reason);
+		text_add(out, "\n");
+	}
+	for (size_t i = 0; i < scene->counters.rejects.count; i++) {
+		text_add(out, "  unreadable: ");
+		safe_terminal(out, scene->counters.rejects.items[i].path);
+		text_addf(out, ": %s\n", scene->counters.rejects.items[i].reason);
+	}
+}
+
+static size_t finding_count(const struct scene *scene, const struct findings *findings)
+{
+	return findings->findings.count + scene->rejects.count + scene->counters.rejects.count;
+}
+
+void faults_text(const struct scene *scene, const struct findings *findings, size_t limit,
+                 size_t width, struct text *out)
+{
+	size_t faults = log_text(scene, limit, width, out);
+	size_t shown = 0;
+
+	if (findings == NULL)
+		return;
+	if (finding_count(scene, findings) == 0) {
+		text_add(out, faults == 0 ? "No faults, and nothing found.\n"
+		                          : "\nNothing else found by comparing.\n");
+		return;
+	}
+	text_addf(out, "%sFindings, made by comparing:\n", faults != 0 ? "\n" : "");
+	for (; shown < findings->findings.count && (limit == 0 || shown < limit); shown++)
+		finding_text(scene, &findings->findings.items[shown], out);
+	if (shown < findings->findings.count + findings->more)
+		text_addf(out, "  ... and %" PRIu64 " more\n",
+		          findings->findings.count + findings->more - shown);
+	rejects_text(scene, out);
+}
+
+static json_t *fault_json(const struct machine_process *process, const struct view_fault *fault)
+{
+	const struct segment_view *view = process->view;
+	json_t *json = json_object();
+	bool on_device = fault->device < view->device_count;
+
+	json_object_set_new(json, "type", json_string(fault_name(fault->type)));
+	json_object_set_new(json, "process", json_process(process));
+	json_object_set_new(json, "count", json_amount(fault->count));
+	json_object_set_new(json, "row",
+	                    on_device ? json_integer(process->rows[fault->device]) : json_null());
+	json_object_set_new(json, "kind",
+	                    fault->kind < view->kind_count
+	                            ? json_foreign(view->kind_names[fault->kind])
+	                            : json_null());
+	json_object_set_new(json, "id", json_hex(fault->id));
+	json_object_set_new(json, "address", json_hex(fault->address));
+	json_object_set_new(json, "first_bytes", json_amount(fault->bytes_first));
+	json_object_set_new(json, "second_bytes", json_amount(fault->bytes_second));
+	json_object_set_new(json, "first_tag", json_foreign_known(fault->tag_first));
+	json_object_set_new(json, "first_site", json_foreign_known(fault->site_first));
+	json_object_set_new(json, "second_tag", json_foreign_known(fault->tag_second));
+	json_object_set_new(json, "second_site", json_foreign_known(fault->site_second));
+	json_object_set_new(json, "first_operation", json_amount(fault->first_op));
+	json_object_set_new(json, "last_operation", json_amount(fault->last_op));
+	json_object_set_new(json, "first_unix_seconds", json_time(fault->first_ns));
+	json_object_set_new(json, "last_unix_seconds", json_time(fault->last_ns));
+	return json;
+}
+
+static json_t *found_buffer_json(const struct machine_process *process,
+                                 const struct view_buffer *buffer)
+{
+	if (buffer == NULL)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "process", json_process(process),
+	                 "id", json_hex(buffer->id), "address", json_hex(buffer->address), "bytes",
+	                 json_amount(buffer->bytes), "span_bytes_per_bank",
+	                 json_amount(buffer->span), "tag",
+	                 json_foreign_known(process->view->tags[buffer->tag].path), "site",
+	                 json_foreign_known(buffer->site));
+}
+
+static json_t *finding_json(const struct scene *scene, const struct finding *finding)
+{
+	static const char *const types[FINDING_TYPE_LIMIT] = {"overlap", "over_capacity",
+	                                                      "dangling_view", "counters_differ"};
+	json_t *json = json_object();
+	bool process_only = finding->buffer == NULL && finding->process != NULL;
+
+	json_object_set_new(json, "type", json_string(types[finding->type]));
+	json_object_set_new(json, "rows", json_rows(finding->on, scene->machine.devices.count));
+	json_object_set_new(json, "kind",
+	                    process_only ? json_null() : json_kind(&scene->machine, finding->kind));
+	json_object_set_new(json, "process",
+	                    finding->process != NULL ? json_process(finding->process)
+	                                             : json_null());
+	json_object_set_new(json, "bytes", json_known(finding->bytes, !process_only));
+	json_object_set_new(json, "capacity_bytes",
+	                    json_known(finding->capacity, finding->capacity != 0));
+	json_object_set_new(json, "first", found_buffer_json(finding->process, finding->buffer));
+	json_object_set_new(json, "second",
+	                    found_buffer_json(finding->other_process, finding->other));
+	return json;
+}
+
+static void append_reject(json_t *list, const char *path, const char *reason)
+{
+	json_array_append_new(list, json_pack("{s:o, s:o}", "path", json_foreign(path), "reason",
+	                                      json_foreign(reason)));
+}
+
+json_t *faults_json(const struct scene *scene, const struct findings *findings, size_t limit)
+{
+	json_t *faults = json_array(), *found = json_array(), *unreadable = json_array();
+	const struct machine_process *process;
+
+	vec_for (process, &scene->machine.processes) {
+		if (process->view == NULL || !selection_has_process(&scene->selection, process))
+			continue;
+		for (uint32_t i = 0; i < process->view->fault_count; i++)
+			if (is_selected(scene, process, &process->view->faults[i]) &&
+			    (limit == 0 || json_array_size(faults) < limit))
+				json_array_append_new(
+					faults, fault_json(process, &process->view->faults[i]));
+	}
+	for (size_t i = 0; i < findings->findings.count && (limit == 0 || i < limit); i++)
+		json_array_append_new(found, finding_json(scene, &findings->findings.items[i]));
+	for (size_t i = 0; i < scene->rejects.count; i++)
+		append_reject(unreadable, scene->rejects.items[i].path,
+		              scene->rejects.items[i].reason);
+	for (size_t i = 0; i < scene->counters.rejects.count; i++)
+		append_reject(unreadable, scene->counters.rejects.items[i].path,
+		              scene->counters.rejects.items[i].reason);
+	return json_pack("{s:o, s:o, s:o, s:o}", "faults", faults, "findings", found,
+	                 "findings_total", json_amount(findings->findings.count + findings->more),
+	                 "unreadable", unreadable);
+}
+
+static bool has_faults(const struct scene *scene)
+{
+	for (size_t i = 0; i < scene->views.count; i++)
+		if (scene->views.items[i]->fault_total != 0)
+			return true;
+	return false;
+}
+
+/* Looks twice at what is running; once at a file. */
+static int find_twice(const struct options *options, struct scene *first, struct scene *second,
+                      struct findings *findings)
+{
+	const struct timespec pause = {0, SECOND_SCAN_NS};
+	struct findings before;
+	int status;
+
+	findings_find(&before, &first->machine, &first->selection);
+	if (first->from != NULL || before.findings.count == 0) {
+		*findings = before;
+		return STATUS_OK;
+	}
+	nanosleep(&pause, NULL);
+	status = scene_open(second, options, VIEW_BUFFERS);
+	if (status == STATUS_OK) {
+		findings_find(findings, &second->machine, &second->selection);
+		findings_confirm(&before, findings);
+	}
+	findings_finish(&before);
+	return status;
+}
+
+int verb_faults(const struct options *options)
+{
+	struct scene first, second = {0}, *scene;
+	struct findings findings = {0};
+	struct text out = {0};
+	int status = scene_open(&first, options, VIEW_BUFFERS);
+
+	if (status != STATUS_OK)
+		return status;
+	status = find_twice(options, &first, &second, &findings);
+	scene = second.now_ns != 0 ? &second : &first;
+	if (status == STATUS_OK && options->json) {
+		status = show_json(faults_json(scene, &findings, options->limit));
+	} else if (status == STATUS_OK) {
+		if (scene_is_empty(scene) && finding_count(scene, &findings) == 0)
+			scene_empty_text(scene, &out);
+		else
+			faults_text(scene, &findings, options->limit, show_width(), &out);
+		status = show_text(&out);
+	}
+	if (status == STATUS_OK && options->check &&
+	    (has_faults(scene) || finding_count(scene, &findings) != 0))
+		status = STATUS_FOUND;
+	findings_finish(&findings);
+	if (scene == &second)
+		scene_close(&second);
+	scene_close(&first);
+	return status;
+}

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `meshtally oom`: failed allocations, frozen at the moment that they failed. */
+#include "advice.h"
+#include "composition.h"
+#include "even.h"
+#include "render.h"
+#include "safe.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+static const struct table_column line_columns[] = {
+	{"HELD", TABLE_RIGHT, 0, 0},
+	{"BYTES", TABLE_RIGHT, 2, 0},
+	{"BUFFERS", TABLE_RIGHT, 1, 0},
+	{"CLASS", 0, 0, 0},
+	{"TAG", TABLE_FLEXIBLE | TABLE_CUT_START, 0, 8},
+};
+
+static const struct table_column buffer_columns[] = {
+	{"ADDRESS", TABLE_RIGHT, 0, 0},
+	{"SPAN", TABLE_RIGHT, 0, 0},
+	{"BYTES", TABLE_RIGHT, 0, 0},
+	{"ID", TABLE_RIGHT, 2, 0},
+	{"CLASS", TABLE_HIDE_SAME, 1, 0},
+	{"TAG", TABLE_FLEXIBLE | TABLE_CUT_START | TABLE_HIDE_EMPTY, 0, 8},
+	{"SITE", TABLE_FLEXIBLE | TABLE_CUT_START | TABLE_HIDE_EMPTY, 3, 8},
+};
+
+struct failed_device {
+	uint32_t row;
+	uint64_t held;
+};
+
+static int by_row(const void *a, const void *b)
+{
+	const struct failed_device *x = a, *y = b;
+
+	return x->row < y->row ? -1 : x->row > y->row;
+}
+
+/* Rows, ascending, and what was held on each. Returns their number. */
+static size_t list_devices(const struct machine_process *process,
+                           const struct view_failure *failure, uint32_t *rows, uint64_t *held)
+{
+	struct failed_device *devices = mem_calloc(failure->device_count, sizeof(*devices));
+	size_t count = 0;
+
+	for (uint32_t i = 0; i < failure->device_count; i++)
+		if (failure->devices[i].device < process->view->device_count)
+			devices[count++] =
+				(struct failed_device){process->rows[failure->devices[i].device],
+			                               failure->devices[i].held};
+	qsort(devices, count, sizeof(*devices), by_row);
+	for (size_t i = 0; i < count; i++) {
+		rows[i] = devices[i].row;
+		held[i] = devices[i].held;
+	}
+	free(devices);
+	return count;
+}
+
+/* With `with_held` what was held on them, else their names alone. */
+static void text_devices(struct text *out, const struct machine_process *process,
+                         const struct view_failure *failure, bool with_held)
+{
+	uint32_t *rows = mem_calloc(failure->device_count, sizeof(*rows));
+	uint64_t *held = mem_calloc(failure->device_count, sizeof(*held));
+	size_t count = list_devices(process, failure, rows, held);
+
+	if (with_held) {
+		even_text(out, rows, held, count);
+	} else {
+		text_add(out, count == 1 ? "device " : "devices ");
+		units_ranges(out, rows, count);
+	}
+	free(rows);
+	free(held);
+}
+
+static void print_head(struct text *out, const struct machine_process *process,
+                       const struct view_failure *failure)
+{
+	char a[UNITS_SIZE], b[UNITS_SIZE];
+
+	text_addf(out, "Failure %" PRIu32 " of process %" PRId32 " (", failure->number,
+	          process->pid);
+	text_command(out, process->command, 40);
+	text_addf(out, "), %s: ", units_time(&a, failure->time_ns));
+	safe_terminal(out, failure->kind < process->view->kind_count
+	                           ? process->view->kind_names[failure->kind]
+	                           : "?");
+	text_add(out, ", ");
+	text_devices(out, process, failure, false);
+	text_addf(out, "\n  asked         %10s per device", units_bytes(&a, failure->bytes, true));
+	text_addf(out, ", %s per bank", units_bytes_short(&b, failure->span));
+	if (failure->tag[0] != '\0') {
+		text_add(out, ", for ");
+		safe_terminal(out, failure->tag);
+	}
+	text_addf(out, "\n  free          %10s per bank\n",
+	          units_bytes(&a, failure->free_span, true));
+	text_addf(out, "  largest hole  %10s per bank",
+	          units_bytes(&a, failure->largest_span, true));
+	if (failure->free_span >= failure->span && failure->largest_span < failure->span)
+		text_add(out, ": there was enough, but in pieces");
+	text_add(out, "\n");
+	if (failure->reason[0] != '\0') {
+		text_add(out, "  it said       \"");
+		safe_terminal(out, failure->reason);
+		text_add(out, "\"\n");
+	}
+	text_add(out, "  held          ");
+	text_devices(out, process, failure, true);
+	if (failure->device_count != 0 && failure->devices[0].capacity != 0)
+		text_addf(out, ", of %s", units_bytes_short(&a, failure->devices[0].capacity));
+	text_add(out, "\n");
+}
+
+static void print_lines(struct text *out, const struct segment_view *view,
+                        const struct view_failure *failure, size_t limit, size_t width)
+{
+	struct composition lines;
+	struct table table;
+
+	if (failure->device_count == 0)
+		return;
+	composition_make(&lines, view, failure->lines, failure->line_count,
+	                 failure->devices[0].device);
+	table_init(&table, line_columns, ARRAY_COUNT(line_columns));
+	table.indent = 2;
+	for (size_t i = 0; i < lines.lines.count && (limit == 0 || i < limit); i++) {
+		const struct composition_line *line = &lines.lines.items[i];
+
+		cell_bytes(&table, line->held, true, true);
+		cell_bytes(&table, line->bytes, true, true);
+		cell_count(&table, line->buffers);
+		table_cell(&table, "%s", class_words[line->class_then]);
+		table_foreign(&table, line->tag[0] != '\0' ? line->tag : "(no tag)");
+	}
+	if (lines.lines.count != 0) {
+		text_addf(out, "\n  Who held what%s:\n",
+		          failure->device_count == 1 ? "" : ", on the first of these devices");
+		table_print(&table, width, out);
+	}
+	if (limit != 0 && lines.lines.count > limit)
+		text_addf(out, "  ... and %zu more\n", lines.lines.count - limit);
+	table_finish(&table);
+	composition_finish(&lines);
+}
+
+static void print_frees(struct text *out, const struct view_failure *failure,
+                        const struct advice *advice, size_t limit, size_t width)
+{
+	struct table table;
+
+	table_init(&table, buffer_columns, ARRAY_COUNT(buffer_columns));
+	table.indent = 2;
+	for (uint32_t i = 0; i < advice->count && (limit == 0 || i < limit); i++) {
+		const struct view_failure_buffer *buffer =
+			&failure->buffers[advice->order[advice->first + i]];
+
+		table_cell(&table, "0x%" PRIx64, buffer->address);
+		cell_bytes(&table, buffer->span, true, true);
+		cell_bytes(&table, buffer->bytes, true, true);
+		table_cell(&table, "0x%" PRIx64, buffer->id);
+		table_cell(&table, "%s",
+		           buffer->class_then < CLASS_LIMIT ? class_words[buffer->class_then]
+		                                            : "?");
+		table_foreign(&table, buffer->tag);
+		table_foreign(&table, buffer->site);
+	}
+	table_print(&table, width, out);
+	if (limit != 0 && advice->count > limit)
+		text_addf(out, "  ... and %zu more\n", advice->count - limit);
+	table_finish(&table);
+}
+
+static void print_advice(struct text *out, const struct segment_view *view,
+                         const struct view_failure *failure, size_t limit, size_t width)
+{
+	struct advice advice;
+	char a[UNITS_SIZE], b[UNITS_SIZE];
+
+	advice_make(&advice, view, failure);
+	if (!advice.known) {
+		text_addf(out, "\n  %s\n",
+		          advice.complete ? "No free would have been enough: what the runtime "
+		                            "holds is in the way."
+		                          : "Which frees would have been enough is not known: only "
+		                            "the largest "
+		                            "buffers were kept.");
+		advice_finish(&advice);
+		return;
+	}
+	text_addf(out,
+	          "\n  Freeing %s %" PRIu32 " buffer%s would have been enough: %s per bank back, ",
+	          advice.count == 1 ? "this" : "these", advice.count, advice.count == 1 ? "" : "s",
+	          units_bytes_short(&a, advice.span));
+	text_addf(out, "a hole of %s%s:\n", units_bytes_short(&b, advice.hole),
+	          advice.complete ? "" : " (of the buffers that were kept)");
+	print_frees(out, failure, &advice, limit, width);
+	advice_finish(&advice);
+}
+
+void oom_failure_text(const struct scene *scene, const struct machine_process *process,
+                      const struct view_failure *failure, size_t limit, size_t width,
+                      struct text *out)
+{
+	(void)scene;
+	print_head(out, process, failure);
+	print_advice(out, process->view, failure, limit, width);
+	print_lines(out, process->view, failure, limit, width);
+}
+
+/* Whether a failure is on one of the devices and of a kind that were asked for. */
+static bool is_selected(const struct scene *scene, const struct machine_process *process,
+                        const struct view_failure *failure)
+{
+	const struct segment_view *view = process->view;
+
+	if (failure->kind < view->kind_count &&
+	    !selection_has_kind(&scene->selection, process->kinds[failure->kind]))
+		return false;
+	for (uint32_t i = 0; i < failure->device_count; i++)
+		if (failure->devices[i].device < view->device_count &&
+		    selection_has_device(&scene->selection,
+		                         process->rows[failure->devices[i].device]))
+			return true;
+	return scene->selection.devices == NULL;
+}
+
+void oom_text(const struct scene *scene, const struct options *options, size_t width,
+              struct text *out)
+{
+	const struct machine_process *process;
+
+	if (scene_is_empty(scene)) {
+		scene_empty_text(scene, out);
+		return;
+	}
+	vec_for (process, &scene->machine.processes) {
+		if (process->view == NULL || !selection_has_process(&scene->selection, process))
+			continue;
+		for (uint32_t i = 0; i < process->view->failure_count; i++) {
+			if (!is_selected(scene, process, &process->view->failures[i]))
+				continue;
+			if (out->length != 0)
+				text_add(out, "\n");
+			oom_failure_text(scene, process, &process->view->failures[i],
+			                 options->limit, width, out);
+		}
+	}
+	if (out->length == 0)
+		text_add(out, "No allocation has failed.\n");
+}
+
+static json_t *failure_buffer_json(const struct view_failure_buffer *buffer)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o}", "id", json_hex(buffer->id),
+	                 "address", json_hex(buffer->address), "bytes", json_amount(buffer->bytes),
+	                 "span_bytes_per_bank", json_amount(buffer->span), "class",
+	                 buffer->class_then < CLASS_LIMIT ? class_words[buffer->class_then] : "",
+	                 "tag", json_foreign_known(buffer->tag), "site",
+	                 json_foreign_known(buffer->site));
+}
+
+static json_t *advice_json(const struct segment_view *view, const struct view_failure *failure)
+{
+	struct advice advice;
+	json_t *buffers = json_array(), *json;
+
+	advice_make(&advice, view, failure);
+	for (uint32_t i = 0; i < advice.count; i++)
+		json_array_append_new(
+			buffers,
+			failure_buffer_json(&failure->buffers[advice.order[advice.first + i]]));
+	json = json_pack("{s:b, s:b, s:o, s:o, s:o, s:o}", "enough", advice.known,
+	                 "all_buffers_known", advice.complete, "bytes",
+	                 json_known(advice.bytes, advice.known), "span_bytes_per_bank",
+	                 json_known(advice.span, advice.known), "hole_bytes_per_bank",
+	                 json_known(advice.hole, advice.known), "buffers", buffers);
+	advice_finish(&advice);
+	return json;
+}
+
+static json_t *line_json(const struct segment_view *view, const struct view_line *line)
+{
+	return json_pack("{s:o, s:s, s:o, s:i, s:o, s:o}", "kind",
+	                 line->kind < view->kind_count ? json_foreign(view->kind_names[line->kind])
+	                                               : json_null(),
+	                 "class",
+	                 line->class_then < CLASS_LIMIT ? class_words[line->class_then] : "", "tag",
+	                 json_foreign_known(line->tag), "buffers", line->buffers, "bytes",
+	                 json_amount(line->bytes), "held_bytes", json_amount(line->held));
+}
+
+json_t *oom_failure_json(const struct scene *scene, const struct machine_process *process,
+                         const struct view_failure *failure)
+{
+	const struct segment_view *view = process->view;
+	json_t *json = json_object(), *devices = json_array(), *lines = json_array();
+
+	(void)scene;
+	json_object_set_new(json, "process", json_process(process));
+	json_object_set_new(json, "number", json_integer(failure->number));
+	json_object_set_new(json, "unix_seconds", json_time(failure->time_ns));
+	json_object_set_new(json, "operation", json_amount(failure->op));
+	json_object_set_new(json, "kind",
+	                    failure->kind < view->kind_count
+	                            ? json_foreign(view->kind_names[failure->kind])
+	                            : json_null());
+	json_object_set_new(json, "asked_bytes", json_amount(failure->bytes));
+	json_object_set_new(json, "asked_bytes_per_bank", json_amount(failure->span));
+	json_object_set_new(json, "free_bytes_per_bank", json_amount(failure->free_span));
+	json_object_set_new(json, "largest_hole_bytes_per_bank",
+	                    json_amount(failure->largest_span));
+	json_object_set_new(json, "reason", json_foreign_known(failure->reason));
+	json_object_set_new(json, "tag", json_foreign_known(failure->tag));
+	for (uint32_t i = 0; i < failure->device_count; i++) {
+		const struct segment_failure_device *device = &failure->devices[i];
+
+		if (device->device < view->device_count)
+			json_array_append_new(
+				devices,
+				json_pack("{s:i, s:o, s:o}", "row", process->rows[device->device],
+			                  "held_bytes", json_amount(device->held), "capacity_bytes",
+			                  json_known(device->capacity, device->capacity != 0)));
+	}
+	json_object_set_new(json, "devices", devices);
+	for (uint32_t i = 0; i < failure->line_count; i++)
+		json_array_append_new(lines, line_json(view, &failure->lines[i]));
+	json_object_set_new(json, "lines", lines);
+	json_object_set_new(json, "advice", advice_json(view, failure));
+	return json;
+}
+
+json_t *oom_json(const struct scene *scene, const struct options *options)
+{
+	const struct machine_process *process;
+	json_t *failures = json_array();
+
+	(void)options;
+	vec_for (process, &scene->machine.processes) {
+		if (process->view == NULL || !selection_has_process(&scene->selection, process))
+			continue;
+		for (uint32_t i = 0; i < process->view->failure_count; i++)
+			if (is_selected(scene, process, &process->view->failures[i]))
+				json_array_append_new(
+					failures, oom_failure_json(scene, process,
+				                                   &process->view->failures[i]));
+	}
+	return json_pack("{s:o}", "failures", failures);
+}
+
+int verb_oom(const struct options *options)
+{
+	return render_verb(options, VIEW_TOTALS, oom_text, oom_json);
+}

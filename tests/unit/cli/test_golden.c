@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What verbs print of the made-up machine, at 80 and at 120 columns, against tests/golden. With
+ * MESHTALLY_UPDATE_GOLDEN=1 the files are written anew: look at the difference before keeping it.
+ */
+#include "cmocka_all.h"
+#include "example_scene.h"
+#include "listing.h"
+#include "safe.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct example example;
+
+typedef void (*draw)(struct text *out, size_t width);
+
+static const struct options plain = {.by = -1, .limit = 20};
+
+static void draw_devices(struct text *out, size_t width)
+{
+	devices_text(&example.scene, &plain, width, out);
+}
+
+static void draw_ps(struct text *out, size_t width)
+{
+	ps_text(&example.scene, &plain, width, out);
+}
+
+static void draw_ls(struct text *out, size_t width)
+{
+	static const struct options by_tag = {.by = SUM_BY_TAG, .limit = 20};
+	static const struct options by_device = {.by = SUM_BY_DEVICE, .limit = 20};
+
+	ls_text(&example.scene, &plain, width, out);
+	text_add(out, "\n");
+	ls_text(&example.scene, &by_tag, width, out);
+	text_add(out, "\n");
+	ls_text(&example.scene, &by_device, width, out);
+}
+
+static void draw_leaks(struct text *out, size_t width)
+{
+	struct leak_options options = {false};
+	struct leaks leaks;
+
+	leaks_find(&leaks, &example.scene.machine, &example.scene.selection, &options);
+	leaks_text(&example.scene, &leaks, 20, width, out);
+	leaks_finish(&leaks);
+}
+
+static void draw_faults(struct text *out, size_t width)
+{
+	struct findings findings;
+
+	findings_find(&findings, &example.scene.machine, &example.scene.selection);
+	faults_text(&example.scene, &findings, 20, width, out);
+	findings_finish(&findings);
+}
+
+static void draw_oom(struct text *out, size_t width)
+{
+	oom_text(&example.scene, &plain, width, out);
+}
+
+static void draw_peak(struct text *out, size_t width)
+{
+	peak_text(&example.scene, &plain, width, out);
+}
+
+static void draw_top(struct text *out, size_t width)
+{
+	top_text(&example.scene, &plain, width, out);
+}
+
+static char *read_golden(const char *path)
+{
+	FILE *stream = fopen(path, "r");
+	char *bytes = calloc(1, 65536);
+
+	if (stream != NULL) {
+		if (fread(bytes, 1, 65535, stream) == 0)
+			bytes[0] = '\0';
+		fclose(stream);
+	}
+	return bytes;
+}
+
+/* No line is wider than asked for, but for sentences, which the terminal wraps. */
+static void check_width(const char *text, size_t width)
+{
+	for (; *text != '\0'; text += strcspn(text, "\n") + 1) {
+		char line[1024];
+
+		snprintf(line, sizeof(line), "%.*s", (int)strcspn(text, "\n"), text);
+		if (strstr(line, "  ") != NULL && strchr(line, ':') == NULL)
+			assert_true(safe_width(line) <= width);
+		assert_null(strchr(line, '\033'));
+	}
+}
+
+static void check(const char *name, draw function)
+{
+	static const size_t widths[] = {80, 120};
+
+	for (size_t i = 0; i < ARRAY_COUNT(widths); i++) {
+		struct text out = {0};
+		char path[512], *golden;
+
+		function(&out, widths[i]);
+		check_width(text_string(&out), widths[i]);
+		snprintf(path, sizeof(path), "%s/tests/golden/%s-%zu.txt", MESHTALLY_SOURCE, name,
+		         widths[i]);
+		if (getenv("MESHTALLY_UPDATE_GOLDEN") != NULL) {
+			FILE *stream = fopen(path, "w");
+
+			assert_non_null(stream);
+			fputs(text_string(&out), stream);
+			fclose(stream);
+		}
+		golden = read_golden(path);
+		assert_string_equal(golden, text_string(&out));
+		free(golden);
+		text_finish(&out);
+	}
+}
+
+static void golden(void **state)
+{
+	(void)state;
+	check("devices", draw_devices);
+	check("ps", draw_ps);
+	check("ls", draw_ls);
+	check("leaks", draw_leaks);
+	check("faults", draw_faults);
+	check("oom", draw_oom);
+	check("peak", draw_peak);
+	check("top", draw_top);
+}
+
+static void draw_help(struct text *out, size_t width)
+{
+	(void)width;
+	help_command(out);
+	for (size_t i = 0; i < verb_count; i++) {
+		text_add(out, "\n");
+		help_verb(out, &verbs[i]);
+	}
+}
+
+static void golden_help(void **state)
+{
+	(void)state;
+	check("help", draw_help);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(golden),
+		cmocka_unit_test(golden_help),
+	};
+	int failed;
+
+	example_make(&example);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	example_finish(&example);
+	return failed;
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The shapes of JSON output are those of docs/api.md: each example there, under "## VERB", has the
+ * keys that the verb prints, no more and no fewer. `unit-cli-json VERB` prints what it makes.
+ */
+#include "cmocka_all.h"
+#include "example_scene.h"
+#include "listing.h"
+#include "run_summary.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct example example;
+static const struct options plain = {.by = -1, .limit = 20};
+
+static json_t *make_devices(void)
+{
+	return devices_json(&example.scene, &plain);
+}
+
+static json_t *make_ps(void)
+{
+	return ps_json(&example.scene, &plain);
+}
+
+static json_t *make_ls(void)
+{
+	return ls_json(&example.scene, &plain);
+}
+
+static json_t *make_ls_by(void)
+{
+	static const struct options by_tag = {.by = SUM_BY_TAG, .limit = 20};
+
+	return ls_json(&example.scene, &by_tag);
+}
+
+static void find_leaks(struct leaks *leaks)
+{
+	struct leak_options options = {false};
+
+	leaks_find(leaks, &example.scene.machine, &example.scene.selection, &options);
+}
+
+static json_t *make_leaks(void)
+{
+	struct leaks leaks;
+	json_t *json;
+
+	find_leaks(&leaks);
+	json = leaks_json(&example.scene, &leaks, 20);
+	leaks_finish(&leaks);
+	return json;
+}
+
+static json_t *make_faults(void)
+{
+	struct findings findings;
+	json_t *json;
+
+	findings_find(&findings, &example.scene.machine, &example.scene.selection);
+	json = faults_json(&example.scene, &findings, 20);
+	findings_finish(&findings);
+	return json;
+}
+
+static json_t *make_oom(void)
+{
+	return oom_json(&example.scene, &plain);
+}
+
+static json_t *make_peak(void)
+{
+	return peak_json(&example.scene, &plain);
+}
+
+static json_t *make_diff(void)
+{
+	struct machine_input input = {example.scene.views.items, 1, NULL, true};
+	struct compared before, after = {&example.scene.machine, &example.scene.selection};
+	struct comparison comparison;
+	struct machine machine;
+	json_t *json;
+
+	machine_build(&machine, &input);
+	before = (struct compared){&machine, &example.scene.selection};
+	compare(&comparison, &before, &after);
+	json = diff_json(&comparison, 20);
+	compare_finish(&comparison);
+	machine_finish(&machine);
+	return json;
+}
+
+static json_t *make_run(void)
+{
+	bool kept[2] = {true, true};
+	struct run_result result = {.program = "program", .run_id = 1, .scene = &example.scene};
+	struct leaks leaks;
+	json_t *json;
+
+	find_leaks(&leaks);
+	result.leaks = &leaks;
+	result.kept = kept;
+	json = run_summary_json(&result);
+	leaks_finish(&leaks);
+	return json;
+}
+
+static const struct {
+	const char *name;
+	json_t *(*make)(void);
+} shapes[] = {
+	{"devices", make_devices}, {"ps", make_ps},       {"ls", make_ls},
+	{"ls --by", make_ls_by},   {"leaks", make_leaks}, {"faults", make_faults},
+	{"oom", make_oom},         {"peak", make_peak},   {"diff", make_diff},
+	{"run", make_run},
+};
+
+static const json_t *find(const json_t *array, const char *key)
+{
+	size_t i;
+	json_t *item;
+
+	json_array_foreach(array, i, item)
+	{
+		const json_t *value = json_object_get(item, key);
+
+		if (value != NULL && !json_is_null(value))
+			return value;
+	}
+	return NULL;
+}
+
+static void same_shape(const json_t *documented, const json_t *printed, const char *where);
+
+static void same_keys(const json_t *documented, const json_t *printed, const char *where)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)documented, key, value)
+	{
+		const json_t *other = json_object_get(printed, key);
+
+		if (other == NULL)
+			fail_msg("%s: docs/api.md has \"%s\", which is not printed", where, key);
+		if (!json_is_null(value) && !json_is_null(other))
+			same_shape(value, other, key);
+	}
+	json_object_foreach((json_t *)printed, key, value)
+	{
+		if (json_object_get(documented, key) == NULL)
+			fail_msg("%s: \"%s\" is not in docs/api.md", where, key);
+	}
+}
+
+static void same_shape(const json_t *documented, const json_t *printed, const char *where)
+{
+	bool numbers = json_is_number(documented) && json_is_number(printed);
+	bool truths = json_is_boolean(documented) && json_is_boolean(printed);
+
+	if (!numbers && !truths && json_typeof(documented) != json_typeof(printed))
+		fail_msg("%s: another type than in docs/api.md", where);
+	if (json_is_object(documented))
+		same_keys(documented, printed, where);
+	if (json_is_array(documented) && json_array_size(documented) != 0) {
+		const json_t *item = json_array_get(documented, 0);
+
+		assert_true(json_array_size(printed) != 0);
+		same_shape(item, json_array_get(printed, 0), where);
+	}
+}
+
+static char *read_api(void)
+{
+	FILE *stream = fopen(MESHTALLY_SOURCE "/docs/api.md", "r");
+	char *bytes = calloc(1, 1 << 18);
+
+	assert_non_null(stream);
+	assert_true(fread(bytes, 1, (1 << 18) - 1, stream) > 0);
+	fclose(stream);
+	return bytes;
+}
+
+static void documented(void **state)
+{
+	char *api = read_api();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(shapes); i++) {
+		char heading[64], *start, *end;
+		json_t *example_json, *printed;
+		json_error_t error;
+
+		snprintf(heading, sizeof(heading), "\n## %s\n", shapes[i].name);
+		start = strstr(api, heading);
+		assert_non_null(start);
+		start = strstr(start, "```json\n");
+		assert_non_null(start);
+		start += strlen("```json\n");
+		end = strstr(start, "```");
+		example_json = json_loadb(start, (size_t)(end - start), 0, &error);
+		if (example_json == NULL)
+			fail_msg("%s: line %d: %s", shapes[i].name, error.line, error.text);
+		printed = shapes[i].make();
+		same_shape(example_json, printed, shapes[i].name);
+		json_decref(example_json);
+		json_decref(printed);
+	}
+	free(api);
+}
+
+/* Nothing in the output is a string that cannot be one, and unknown is null. */
+static void values(void **state)
+{
+	json_t *ps = make_ps(), *process, *devices = make_devices();
+	char *text = json_dumps(ps, 0);
+
+	(void)state;
+	assert_non_null(text);
+	process = json_array_get(json_object_get(ps, "processes"), 2);
+	assert_string_equal(json_string_value(json_object_get(process, "source")),
+	                    "tt_metal_counters");
+	assert_true(json_is_null(json_object_get(process, "faults")));
+	assert_non_null(find(json_object_get(devices, "witnesses"), "counter_bytes"));
+	free(text);
+	json_decref(ps);
+	json_decref(devices);
+}
+
+/* Arrays cut to their first element: what docs/api.md shows. */
+static void shorten(json_t *json)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(json, key, value) shorten(value);
+	while (json_is_array(json) && json_array_size(json) > 1)
+		json_array_remove(json, 1);
+	if (json_is_array(json) && json_array_size(json) == 1)
+		shorten(json_array_get(json, 0));
+}
+
+static void print_shape(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(shapes); i++) {
+		json_t *json = strcmp(shapes[i].name, name) == 0 ? shapes[i].make() : NULL;
+
+		if (json == NULL)
+			continue;
+		shorten(json);
+		json_dumpf(json, stdout, JSON_INDENT(1));
+		json_decref(json);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(documented),
+		cmocka_unit_test(values),
+	};
+	int failed = 0;
+
+	example_make(&example);
+	if (argc > 1)
+		print_shape(argv[1]);
+	else
+		failed = cmocka_run_group_tests(tests, NULL, NULL);
+	example_finish(&example);
+	return failed;
+}

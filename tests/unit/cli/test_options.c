@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options: what is wrong ends with status 2 and a sentence. */
+#include "cmocka_all.h"
+#include "listing.h"
+#include "verb.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { MAX_ARGUMENTS = 12 };
+
+static int parse(struct options *options, const char *const *words, struct text *error)
+{
+	static char copies[MAX_ARGUMENTS][64];
+	static char *argv[MAX_ARGUMENTS + 1];
+	int argc = 0;
+
+	for (; words[argc] != NULL; argc++) {
+		strncpy(copies[argc], words[argc], sizeof(copies[argc]) - 1);
+		copies[argc][strlen(words[argc])] = '\0';
+		argv[argc] = copies[argc];
+	}
+	argv[argc] = NULL;
+	return options_parse(options, verb_find(words[0]), argc, argv, error);
+}
+
+static const char *const wrong[][MAX_ARGUMENTS] = {
+	{"ls", "--sort", "colour"},
+	{"ls", "-s"},
+	{"ls", "--by=weather"},
+	{"ls", "-n", "-3"},
+	{"ls", "-n", "three"},
+	{"ls", "-p", "0"},
+	{"ls", "-p", "12x"},
+	{"ls", "-p", "99999999999"},
+	{"ls", "--nonsense"},
+	{"ls", "-Z"},
+	{"ls", "surplus"},
+	{"ls", "--from"},
+	{"ls", "--fail-on-leak"},
+	{"devices", "--sort", "size"},
+	{"top", "-r", "1"},
+	{"top", "-r", "fast"},
+	{"snapshot"},
+	{"snapshot", "a", "b"},
+	{"diff", "only-one"},
+	{"run"},
+	{"run", "--at", "peak", "--", "true"},
+	{"run", "--keep", "f", "--at", "noon", "--", "true"},
+	{"run", "--keep", "f", "--at", "mark=", "--", "true"},
+	{"run", "--keep", "f", "--at", "mark=step", "--", "true"},
+	{"run", "--keep", "f", "--at", "mark=step:x", "--", "true"},
+};
+
+static void wrong_usage(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(wrong); i++) {
+		struct text error = {0};
+		struct options options;
+
+		assert_int_equal(parse(&options, wrong[i], &error), -EINVAL);
+		assert_true(error.length > 10);
+		options_finish(&options);
+		text_finish(&error);
+	}
+}
+
+static void right_usage(void **state)
+{
+	static const char *const words[] = {"ls", "-d", "0x1", "-d",  "mesh@0,1", "--kind=L1",
+	                                    "-p", "12", "-s",  "age", "-n0",      NULL};
+	struct text error = {0};
+	struct options options;
+
+	(void)state;
+	assert_int_equal(parse(&options, words, &error), 0);
+	assert_int_equal(options.devices.count, 2);
+	assert_string_equal(options.devices.items[1], "mesh@0,1");
+	assert_int_equal(options.pids.items[0], 12);
+	assert_int_equal(options.sort, LIST_BY_AGE);
+	assert_int_equal(options.limit, 0);
+	options_finish(&options);
+}
+
+/* What follows the program's name is the program's. */
+static void run_leaves_the_rest_alone(void **state)
+{
+	static const char *const words[] = {"run",  "--keep", "f",  "--at", "mark=a:b:3",
+	                                    "prog", "--json", "-x", NULL};
+	static const char *const dashes[] = {"run", "--json=out", "--", "--keep", NULL};
+	struct text error = {0};
+	struct options options;
+
+	(void)state;
+	assert_int_equal(parse(&options, words, &error), 0);
+	assert_int_equal(options.argument_count, 3);
+	assert_string_equal(options.arguments[1], "--json");
+	assert_false(options.json);
+	options_finish(&options);
+	assert_int_equal(parse(&options, dashes, &error), 0);
+	assert_string_equal(options.arguments[0], "--keep");
+	assert_string_equal(options.json_file, "out");
+	options_finish(&options);
+}
+
+static void statuses(void **state)
+{
+	char *none[] = {"meshtally", NULL};
+	char *unknown[] = {"meshtally", "bogus", NULL};
+	char *bad[] = {"meshtally", "ls", "--bogus", NULL};
+	char *missing[] = {"meshtally", "ls", "--from", "/nonexistent/file", NULL};
+
+	(void)state;
+	assert_int_equal(command(1, none), STATUS_USAGE);
+	assert_int_equal(command(2, unknown), STATUS_USAGE);
+	assert_int_equal(command(3, bad), STATUS_USAGE);
+	assert_int_equal(command(4, missing), STATUS_FAILED);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(wrong_usage),
+		cmocka_unit_test(right_usage),
+		cmocka_unit_test(run_leaves_the_rest_alone),
+		cmocka_unit_test(statuses),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
