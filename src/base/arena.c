@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "arena.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,14 +10,15 @@
 enum {
 	ARENA_ALIGN = 16,
 	ARENA_FIRST = 16 << 10,
-	ARENA_CHUNK_MAX = 1 << 20,
-	ARENA_OWN = 256 << 10, /* from here on a mapping of its own */
+	ARENA_CHUNK_MAX = 256 << 10,
+	ARENA_OWN = 64 << 10,    /* from here on a chunk of its own, */
+	ARENA_MAPPED = 1 << 20, /* and from here on a mapping */
 	HUGE = 2 << 20
 };
 
 struct chunk {
 	struct chunk *next;
-	size_t mapped; /* 0: from calloc */
+	size_t mapped; /* 0: from malloc */
 };
 
 struct arena {
@@ -61,30 +63,29 @@ chunk_add(struct arena *arena, struct chunk *chunk, size_t mapped)
 	return (char *)chunk + ARENA_ALIGN;
 }
 
-/* The mapping begins on a huge page where it is large enough to have one. */
+/* Whole huge pages, where the system gives them; zeroed, and not there before it is touched. */
 static void *
-take_own(struct arena *arena, size_t bytes)
+take_mapped(struct arena *arena, size_t bytes)
 {
-	size_t size = bytes + ARENA_ALIGN, room = size >= HUGE ? size + HUGE : size;
+	size_t size = (bytes + ARENA_ALIGN + HUGE - 1) & ~(size_t)(HUGE - 1), room = size + HUGE;
 	char *p = mmap(NULL, room, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	size_t skip;
 
 	if (p == MAP_FAILED)
 		return NULL;
-	if (room > size) {
-		skip = (HUGE - ((uintptr_t)p & (HUGE - 1))) & (HUGE - 1);
-		if (skip)
-			munmap(p, skip);
-		p += skip;
-		room -= skip;
-		madvise(p, room, MADV_HUGEPAGE);
-	}
-	return chunk_add(arena, (struct chunk *)(void *)p, room);
+	skip = (HUGE - ((uintptr_t)p & (HUGE - 1))) & (HUGE - 1);
+	if (skip)
+		munmap(p, skip);
+	if (room - skip > size)
+		munmap(p + skip + size, room - skip - size);
+	p += skip;
+	madvise(p, size, MADV_HUGEPAGE);
+	return chunk_add(arena, (struct chunk *)(void *)p, size);
 }
 
-void *
-arena_take(struct arena *arena, size_t count, size_t size)
+static void *
+take(struct arena *arena, size_t count, size_t size, bool zeroed)
 {
 	struct chunk *chunk;
 	size_t bytes;
@@ -93,8 +94,12 @@ arena_take(struct arena *arena, size_t count, size_t size)
 	if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX / 2)
 		return NULL;
 	bytes = (bytes + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
-	if (bytes >= ARENA_OWN)
-		return take_own(arena, bytes);
+	if (bytes >= ARENA_MAPPED)
+		return take_mapped(arena, bytes);
+	if (bytes >= ARENA_OWN) {
+		chunk = zeroed ? calloc(1, bytes + ARENA_ALIGN) : malloc(bytes + ARENA_ALIGN);
+		return chunk ? chunk_add(arena, chunk, 0) : NULL;
+	}
 	if (!arena->at || (size_t)(arena->end - arena->at) < bytes) {
 		while (arena->next_bytes < bytes + ARENA_ALIGN)
 			arena->next_bytes *= 2;
@@ -109,6 +114,18 @@ arena_take(struct arena *arena, size_t count, size_t size)
 	result = arena->at;
 	arena->at += bytes;
 	return result;
+}
+
+void *
+arena_take(struct arena *arena, size_t count, size_t size)
+{
+	return take(arena, count, size, true);
+}
+
+void *
+arena_take_raw(struct arena *arena, size_t count, size_t size)
+{
+	return take(arena, count, size, false);
 }
 
 char *

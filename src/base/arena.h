@@ -18,6 +18,9 @@ void arena_destroy(struct arena *arena);
 /* Zeroed memory for count elements, never NULL for 0 of them; NULL: no memory. */
 void *arena_take(struct arena *arena, size_t count, size_t size);
 
+/* The same, but what is in it is anything: for what is written at once. */
+void *arena_take_raw(struct arena *arena, size_t count, size_t size);
+
 /* A copy of the bytes with a NUL after them. */
 char *arena_string(struct arena *arena, const char *bytes, size_t length);
 

@@ -184,7 +184,7 @@ int scene_select(struct scene *scene, const struct options *options, struct text
 	int result = selection_init(&scene->selection, &scene->machine, &names, &reason);
 
 	if (result != 0)
-		text_add(error, reason);
+		safe_terminal(error, reason);
 	return result;
 }
 

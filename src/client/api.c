@@ -9,7 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PROGRAM_STAMPS = 32 };
+enum {
+	PROGRAM_STAMPS = 32,
+	STRUCT_SIZE_LIMIT = 4096 /* larger than any struct will ever be */
+};
 #define PROGRAM_MAGIC 0x6d745f70u
 
 /* The space of a stamp is one that the program is resident in; another of the same place drives it
@@ -32,7 +35,7 @@ static bool adopt(void *ours, size_t size, const void *theirs)
 	if (!theirs)
 		return false;
 	memcpy(&their_size, theirs, sizeof their_size);
-	if (their_size < sizeof their_size)
+	if (their_size < sizeof their_size || their_size > STRUCT_SIZE_LIMIT)
 		return false;
 	memset(ours, 0, size);
 	memcpy(ours, theirs, their_size < size ? their_size : size);
@@ -113,7 +116,8 @@ MT_API uint32_t mt_kind(const char *name)
 
 	if (!name || !*name || strlen(name) >= SEGMENT_KIND_NAME)
 		return UINT32_MAX;
-	client_lock_names();
+	if (!client_lock_names())
+		return UINT32_MAX;
 	kind = registry_kind(name, &is_new);
 	client_unlock_names();
 	if (is_new && is_on() && client_enter(&call) == MT_OK) {
@@ -218,6 +222,7 @@ MT_API mt_result mt_alloc(const struct mt_buffer *buffer)
 			return MT_BAD_ARGUMENT;
 		buffer = &ours;
 	}
+	writer_prefetch(&CLIENT->writer, buffer->space, buffer->id);
 	result = client_enter(&call);
 	if (__builtin_expect(result != MT_OK, 0))
 		return result;
@@ -236,6 +241,7 @@ MT_API mt_result mt_free(mt_space space, uint64_t id)
 
 	if (!is_on())
 		return MT_OFF;
+	writer_prefetch(&CLIENT->writer, space, id);
 	result = client_enter(&call);
 	if (__builtin_expect(result != MT_OK, 0))
 		return result;
@@ -295,7 +301,8 @@ MT_API mt_result mt_device_usage(mt_space device, uint32_t kind, struct mt_usage
 
 	if (result != MT_OK)
 		return result;
-	result = ret_usage && ret_usage->struct_size >= sizeof(uint32_t)
+	result = ret_usage && ret_usage->struct_size >= sizeof(uint32_t) &&
+	                         ret_usage->struct_size <= STRUCT_SIZE_LIMIT
 	                 ? writer_usage(&CLIENT->writer, device, kind, &usage)
 	                 : MT_BAD_ARGUMENT;
 	client_leave();

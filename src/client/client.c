@@ -60,14 +60,21 @@ void client_lock_wait(uint32_t *lock)
 	errno = saved;
 }
 
-void client_lock_names(void)
+bool client_lock_names(void)
 {
+	if (client_thread.inside)
+		return false;
+	client_thread.inside = 1;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	client_lock_take(&CLIENT->lock);
+	return true;
 }
 
 void client_unlock_names(void)
 {
 	client_lock_drop(&CLIENT->lock);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	client_thread.inside = 0;
 }
 
 /* --- on and off -------------------------------------------------------------------------- */

@@ -105,8 +105,9 @@ void client_grow(void);
 mt_result client_start_late(void);
 void client_stop(void);
 
-/* The lock alone, for names that are kept while tracking is off, too. */
-void client_lock_names(void);
+/* The lock alone, for names that are kept while tracking is off, too. False: this thread is within
+ * a call. */
+bool client_lock_names(void);
 void client_unlock_names(void);
 
 /* Makes room for programs at the first of them. Within the lock. */

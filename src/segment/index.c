@@ -88,23 +88,29 @@ bool index_wants_tending(const struct index *index)
 	return index->next.entries ? wants_ready(index) || wants_release(index) : is_loaded(index);
 }
 
+static int growth_begin(struct index *index)
+{
+	int error = table_init(&index->next, index->now.capacity * 13 / 10 + 64);
+
+	if (error) {
+		memset(&index->next, 0, sizeof index->next);
+		return error;
+	}
+	index->cursor = 0;
+	index->moved = 0;
+	index->append = 0;
+	return 0;
+}
+
 int index_tend(struct index *index)
 {
 	struct index_table *now = &index->now;
 
 	if (!index->next.entries) {
-		int error;
+		int error = is_loaded(index) ? growth_begin(index) : 0;
 
-		if (!is_loaded(index))
-			return 0;
-		error = table_init(&index->next, now->capacity * 13 / 10 + 64);
-		if (error) {
-			memset(&index->next, 0, sizeof index->next);
+		if (error || !index->next.entries)
 			return error;
-		}
-		index->cursor = 0;
-		index->moved = 0;
-		index->append = 0;
 	}
 	if (wants_ready(index))
 		table_ready(&index->next);
@@ -168,8 +174,8 @@ void index_step(struct index *index)
 		move_some(index);
 }
 
-int index_insert_crowded(struct index *index, struct index_entry *entry, uint64_t hash,
-                         uint64_t place)
+static int insert_shifting(struct index *index, struct index_entry *entry, uint64_t hash,
+                           uint64_t place)
 {
 	struct index_table *table =
 		index->next.entries && hash <= index->cursor ? &index->next : &index->now;
@@ -192,6 +198,32 @@ int index_insert_crowded(struct index *index, struct index_entry *entry, uint64_
 	if (table == &index->next && last >= index->append)
 		index->append = last + 1;
 	return 0;
+}
+
+/* Growth in one go: whose turn it was to tend the index did not come to it in time. */
+static int growth_finish(struct index *index)
+{
+	int error = index->next.entries ? 0 : growth_begin(index);
+
+	while (!error && index->next.entries) {
+		uint64_t moved = index->moved;
+
+		move_some(index);
+		if (index->next.entries && index->moved == moved)
+			error = -ENOSPC;
+	}
+	return error;
+}
+
+int index_insert_crowded(struct index *index, struct index_entry *entry, uint64_t hash,
+                         uint64_t place)
+{
+	int error = insert_shifting(index, entry, hash, place);
+
+	if (error != -ENOSPC)
+		return error;
+	error = growth_finish(index);
+	return error ? error : insert_shifting(index, index_locate(index, hash), hash, place);
 }
 
 int index_insert(struct index *index, uint64_t hash, uint64_t place)

@@ -123,4 +123,16 @@ static inline void index_erase(struct index *index, struct index_entry *entry)
 	index->count--;
 }
 
+/* Brings the line of a hash near. Needs no lock: what it reads may be of two moments, and then the
+ * wrong line comes, which is harmless. */
+static inline void index_prefetch(const struct index *index, uint64_t hash)
+{
+	const struct index_entry *entries = __atomic_load_n(&index->now.entries, __ATOMIC_RELAXED);
+	uint64_t capacity = __atomic_load_n(&index->now.capacity, __ATOMIC_RELAXED);
+
+	__builtin_prefetch((const void *)((uintptr_t)entries +
+	                                  (uint64_t)((unsigned __int128)hash * capacity >> 64) *
+	                                          sizeof *entries));
+}
+
 #endif

@@ -178,6 +178,37 @@ copy_shares(struct reader_copy *copy, const struct segment_detail *detail, bool 
 	return shares_are_of(shares, detail) && shares_bytes(shares) == bytes ? shares : NULL;
 }
 
+/* A list of its own in the copy: the block may be another record's before all is copied. */
+int
+shares_keep(struct reader_copy *copy, const struct segment_shares *shares,
+            struct segment_detail *detail)
+{
+	const uint64_t *words = (const uint64_t *)(const void *)shares;
+	size_t count = shares_bytes(shares) / sizeof *words, i;
+	int error = 0;
+
+	detail->shares_block = (uint32_t)copy->shares.count + 1;
+	for (i = 0; i < count && !error; i++)
+		error = vector_add(copy, &copy->shares, &words[i], sizeof *words);
+	return error;
+}
+
+const struct segment_shares *
+shares_kept(const struct reader_copy *copy, const struct segment_detail *detail)
+{
+	const uint64_t *words = copy->shares.items;
+	size_t left, at = detail->shares_block - 1u;
+	const struct segment_shares *shares;
+
+	if (at >= copy->shares.count)
+		return NULL;
+	left = (copy->shares.count - at) * sizeof *words;
+	shares = (const struct segment_shares *)(const void *)(words + at);
+	if (left < sizeof *shares || !shares_are_of(shares, detail) || shares_bytes(shares) > left)
+		return NULL;
+	return shares;
+}
+
 /* --- images --------------------------------------------------------------------------------- */
 
 int

@@ -74,7 +74,7 @@ shares_undo(const struct parse *p, struct record *record)
 static void
 record_shares(struct parse *p, struct record *record)
 {
-	const struct segment_shares *shares = copy_shares(p->copy, record->detail, false);
+	const struct segment_shares *shares = shares_kept(p->copy, record->detail);
 	uint32_t words = (record->space->member_count + 63) / 64, i;
 
 	if (!shares || shares->members != record->space->member_count) {

@@ -68,6 +68,7 @@ struct reader_copy {
 	struct segment_detail *details;
 	size_t detail_count, detail_room;
 	struct copy_vector lost, undo; /* struct snapshot_lost, snapshot_undo */
+	struct copy_vector shares;     /* words; details[i].shares_block is an index into it + 1 */
 	uint64_t corrupt;	       /* records that are set but make no sense */
 };
 
@@ -101,6 +102,11 @@ const void *copy_block(struct reader_copy *copy, uint32_t block, size_t bytes, b
 /* The shares of a record, checked to be its own and whole. NULL: none such. */
 const struct segment_shares *copy_shares(struct reader_copy *copy,
 					 const struct segment_detail *detail, bool fresh);
+int shares_keep(struct reader_copy *copy, const struct segment_shares *shares,
+                struct segment_detail *detail);
+/* The shares of a record that is in the copy. */
+const struct segment_shares *shares_kept(const struct reader_copy *copy,
+                                         const struct segment_detail *detail);
 
 /* Live records at copy->op: 0, or a negative errno. -EAGAIN: events were overwritten, try again;
  * in the last try they are counted in copy->missed instead. */

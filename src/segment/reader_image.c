@@ -141,6 +141,8 @@ put_sections(struct image_out *out, const struct reader_copy *copy)
 		    sizeof *copy->detail_of);
 	put_section(out, REGION_DETAILS, 0, copy->details, copy->detail_count,
 		    sizeof *copy->details);
+	put_section(out, SNAPSHOT_SHARES, 0, copy->shares.items, copy->shares.count,
+	            sizeof(uint64_t));
 	put_section(out, SNAPSHOT_LOST, 0, copy->lost.items, copy->lost.count,
 		    sizeof(struct snapshot_lost));
 	put_section(out, SNAPSHOT_UNDO, 0, copy->undo.items, copy->undo.count,
@@ -277,6 +279,8 @@ image_section(struct reader_copy *copy, const struct snapshot_section *section, 
 		copy->detail_count = section->count;
 		copy->details = elements_take(copy, section, from, sizeof *copy->details);
 		return copy->details ? 0 : -EINVAL;
+	case SNAPSHOT_SHARES:
+		return image_vector(copy, section, from, &copy->shares, sizeof(uint64_t));
 	case SNAPSHOT_LOST:
 		return image_vector(copy, section, from, &copy->lost, sizeof(struct snapshot_lost));
 	case SNAPSHOT_UNDO:

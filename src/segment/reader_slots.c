@@ -85,9 +85,9 @@ slot_reread(struct scan *scan, uint32_t number, struct segment_slot *slot)
 static int
 room_make(struct reader_copy *copy, size_t room)
 {
-	struct segment_slot *slots = arena_take(copy->arena, room, sizeof *slots);
-	uint32_t *numbers = arena_take(copy->arena, room, sizeof *numbers);
-	uint32_t *detail_of = arena_take(copy->arena, room, sizeof *detail_of);
+	struct segment_slot *slots = arena_take_raw(copy->arena, room, sizeof *slots);
+	uint32_t *numbers = arena_take_raw(copy->arena, room, sizeof *numbers);
+	uint32_t *detail_of = arena_take_raw(copy->arena, room, sizeof *detail_of);
 
 	if (!slots || !numbers || !detail_of)
 		return -ENOMEM;
@@ -118,23 +118,55 @@ detail_add(struct reader_copy *copy, const struct segment_detail *detail, uint32
 	return 0;
 }
 
-/* Whether a slot, or what belongs to it, is being given to another record, so that there are events
- * about this one. */
-static bool
-slot_is_passing(const struct reader_copy *copy, const struct segment_slot *slot, uint32_t number)
-{
-	struct segment_slot again;
-
-	if (copy_is_dead(copy))
-		return false;
-	source_read(copy->fd, &again, slot_offset(copy, number), sizeof again);
-	return slot_op(&again) != slot_op(slot) || !(again.aux & SLOT_HAS_SHARES);
-}
-
 static bool
 detail_is_of(const struct segment_detail *detail, const struct segment_slot *slot)
 {
 	return detail->op == slot_op(slot) && detail_check(detail) == detail->check;
+}
+
+/* Whether a record has been freed since, so that what belongs to it may be another's: there is an
+ * event about it. ret_aux: of the slot, as it is now. */
+static bool
+slot_is_passing(const struct reader_copy *copy, const struct segment_slot *slot, uint32_t number,
+                uint16_t *ret_aux)
+{
+	struct segment_slot again;
+	uint64_t word;
+
+	*ret_aux = slot->aux;
+	if (copy_is_dead(copy))
+		return false;
+	source_read(copy->fd, &word,
+	            copy->header.regions[REGION_BITMAP].offset + number / 64 * sizeof word,
+	            sizeof word);
+	source_read(copy->fd, &again, slot_offset(copy, number), sizeof again);
+	*ret_aux = again.aux;
+	return slot_op(&again) != slot_op(slot) || !bit_test(&word, number % 64);
+}
+
+/* Takes the shares of a record into the copy, as they are now; detail->shares_block says where. A
+ * record that is only just being given some has lost none at copy->op. */
+static int
+detail_shares(struct scan *scan, const struct segment_slot *slot, uint32_t number,
+              struct segment_detail *detail)
+{
+	struct reader_copy *copy = scan->copy;
+	const struct segment_shares *shares;
+	uint16_t aux = slot->aux;
+	int tries;
+
+	if (!detail->shares_block)
+		return 0;
+	shares = copy_shares(copy, detail, false);
+	for (tries = 0; !shares && tries < REREADS && scan->rereads++ < REREADS_ALL; tries++) {
+		shares = copy_shares(copy, detail, true);
+		if (!shares && slot_is_passing(copy, slot, number, &aux))
+			return -ESTALE;
+	}
+	if (shares)
+		return shares_keep(copy, shares, detail);
+	detail->shares_block = aux & SLOT_HAS_SHARES ? UINT32_MAX : 0;
+	return 0;
 }
 
 /* The detail of a slot, with its shares in the copy; `given` is one that was read already. -ESTALE:
@@ -147,7 +179,8 @@ detail_copy(struct scan *scan, const struct segment_slot *slot, uint32_t number,
 	const struct segment_region *region = &copy->header.regions[REGION_DETAILS];
 	uint64_t offset = region->offset + number * sizeof(struct segment_detail);
 	struct segment_detail detail;
-	int tries;
+	uint16_t aux;
+	int tries, error;
 
 	*ret_index = COPY_NO_DETAIL;
 	if (!(slot->aux & (SLOT_HAS_DETAIL | SLOT_HAS_SHARES)) || number >= region->count)
@@ -162,15 +195,13 @@ detail_copy(struct scan *scan, const struct segment_slot *slot, uint32_t number,
 		source_read(copy->fd, &detail, offset, sizeof detail);
 	}
 	if (!detail_is_of(&detail, slot)) {
-		if (slot_is_passing(copy, slot, number))
+		if (slot_is_passing(copy, slot, number, &aux))
 			return -ESTALE;
 		copy->corrupt++;
 		return 0;
 	}
-	if (detail.shares_block && !copy_shares(copy, &detail, false) &&
-	    !copy_shares(copy, &detail, true) && slot_is_passing(copy, slot, number))
-		return -ESTALE;
-	return detail_add(copy, &detail, ret_index);
+	error = detail_shares(scan, slot, number, &detail);
+	return error ? error : detail_add(copy, &detail, ret_index);
 }
 
 static int
@@ -450,9 +481,9 @@ scan_init(struct scan *scan, struct reader_copy *copy)
 	scan->taken = arena_take(copy->arena, words, sizeof *scan->taken);
 	scan->fresh = arena_take(copy->arena, words, sizeof *scan->fresh);
 	run = words * 64 < RUN_SLOTS ? words * 64 : RUN_SLOTS;
-	scan->run = arena_take(copy->arena, run, sizeof *scan->run);
-	scan->run_details = arena_take(copy->arena, run, sizeof *scan->run_details);
-	scan->events = arena_take(copy->arena, EVENTS_AT_ONCE, sizeof *scan->events);
+	scan->run = arena_take_raw(copy->arena, run, sizeof *scan->run);
+	scan->run_details = arena_take_raw(copy->arena, run, sizeof *scan->run_details);
+	scan->events = arena_take_raw(copy->arena, EVENTS_AT_ONCE, sizeof *scan->events);
 	if (!scan->bitmap || !scan->taken || !scan->fresh || !scan->run || !scan->run_details ||
 	    !scan->events)
 		return -ENOMEM;

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef MADV_POPULATE_WRITE
@@ -19,19 +20,28 @@
 
 volatile int segment_file_birth_fd = -1;
 
-enum { PAGE = 4096, HEADROOM_STEP = 1 << 20, REAP_FILES = 32, REAP_AT_ONCE = 16 };
+enum {
+	PAGE = 4096,
+	HEADROOM_STEP = 1 << 20,
+	REAP_FILES = 32,
+	REAP_AT_ONCE = 16,
+	REAP_LOOK = 512,
+	REAP_HIDDEN_S = 60
+};
 #define REAP_BYTES (64ull << 20)
 
 void *private_map(size_t bytes)
 {
+	int saved = errno;
 	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 	               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	if (p == MAP_FAILED)
-		return NULL;
-	madvise(p, bytes, MADV_WIPEONFORK);
-	madvise(p, bytes, MADV_DONTDUMP);
-	return p;
+	if (p != MAP_FAILED) {
+		madvise(p, bytes, MADV_WIPEONFORK);
+		madvise(p, bytes, MADV_DONTDUMP);
+	}
+	errno = saved;
+	return p == MAP_FAILED ? NULL : p;
 }
 
 void private_unmap(void *address, size_t bytes)
@@ -249,7 +259,7 @@ static bool cgroup_allows(uint64_t bytes)
 	return allowed;
 }
 
-int segment_file_populate(struct segment_file *file, uint64_t offset, uint64_t bytes)
+static int populate(struct segment_file *file, uint64_t offset, uint64_t bytes)
 {
 	uint64_t start = offset / PAGE * PAGE;
 	uint64_t end = (offset + bytes + PAGE - 1) / PAGE * PAGE;
@@ -272,6 +282,15 @@ int segment_file_populate(struct segment_file *file, uint64_t offset, uint64_t b
 			break;
 	}
 	return -ENOSPC;
+}
+
+/* Comes in the midst of allocations: errno is the program's. */
+int segment_file_populate(struct segment_file *file, uint64_t offset, uint64_t bytes)
+{
+	int saved = errno, error = populate(file, offset, bytes);
+
+	errno = saved;
+	return error;
 }
 
 static int write_all(int fd, const uint8_t *from, uint64_t bytes, uint64_t offset)
@@ -342,10 +361,14 @@ static int copy_holey(const struct segment_file *file, int in, int out)
 int segment_file_copy(const struct segment_file *file, const char *path)
 {
 	char part[PATH_MAX];
+	struct rlimit limit;
 	int error, in, out;
 
 	if (snprintf(part, sizeof part, "%s.part", path) >= (int)sizeof part)
 		return -ENAMETOOLONG;
+	/* Beyond this limit a write is a signal. */
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < file->size_bytes)
+		return -EFBIG;
 	in = open(file->path, O_RDONLY | O_CLOEXEC);
 	if (in < 0)
 		return -errno;
@@ -370,10 +393,15 @@ int segment_file_copy(const struct segment_file *file, const char *path)
 	return error;
 }
 
-struct reap {
-	unsigned dead;
+struct dead_segment {
+	char name[64];
+	int64_t modified_s;
 	uint64_t bytes;
-	unsigned removed;
+};
+
+struct reap {
+	struct dead_segment dead[REAP_LOOK];
+	size_t count;
 };
 
 /* A segment of this user's whose lock nobody holds. */
@@ -392,30 +420,55 @@ static bool is_dead(int directory, const char *name, struct stat *ret_stat)
 	return dead;
 }
 
-static void reap_one(struct reap *reap, int directory, const char *name)
+/* Notes a dead segment. One that died while it was born has a hidden name and goes at once, unless
+ * it may be just about to take its lock. */
+static void reap_look(struct reap *reap, int directory, const char *name)
 {
 	size_t length = strlen(name), suffix = strlen(SEGMENT_SUFFIX);
+	struct dead_segment *dead = &reap->dead[reap->count];
+	struct timespec now;
 	struct stat st;
 
-	if (name[0] == '.' || length <= suffix ||
+	if (length <= suffix || length >= sizeof dead->name || reap->count == REAP_LOOK ||
 	    strcmp(name + length - suffix, SEGMENT_SUFFIX) != 0 || !is_dead(directory, name, &st))
 		return;
-	reap->dead++;
-	reap->bytes += (uint64_t)st.st_blocks * 512;
-	if ((reap->dead > REAP_FILES || reap->bytes > REAP_BYTES) && reap->removed < REAP_AT_ONCE &&
-	    unlinkat(directory, name, 0) == 0)
-		reap->removed++;
+	if (name[0] == '.') {
+		clock_gettime(CLOCK_REALTIME, &now);
+		if (now.tv_sec - st.st_mtim.tv_sec > REAP_HIDDEN_S)
+			unlinkat(directory, name, 0);
+		return;
+	}
+	memcpy(dead->name, name, length + 1);
+	dead->modified_s = st.st_mtim.tv_sec;
+	dead->bytes = (uint64_t)st.st_blocks * 512;
+	reap->count++;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	const struct dead_segment *x = a, *y = b;
+
+	return x->modified_s > y->modified_s ? -1 : x->modified_s < y->modified_s;
 }
 
 void segment_file_reap(const char *directory)
 {
 	DIR *dir = opendir(directory);
-	struct reap reap = {0};
+	struct reap *reap = private_map(sizeof *reap);
 	struct dirent *entry;
+	uint64_t bytes = 0;
+	int removed = 0;
 
-	if (!dir)
-		return;
-	while ((entry = readdir(dir)))
-		reap_one(&reap, dirfd(dir), entry->d_name);
-	closedir(dir);
+	while (dir && reap && (entry = readdir(dir)))
+		reap_look(reap, dirfd(dir), entry->d_name);
+	if (dir && reap)
+		qsort(reap->dead, reap->count, sizeof *reap->dead, newest_first);
+	for (size_t i = 0; dir && reap && i < reap->count && removed < REAP_AT_ONCE; i++) {
+		bytes += reap->dead[i].bytes;
+		if (i >= REAP_FILES || bytes > REAP_BYTES)
+			removed += unlinkat(dirfd(dir), reap->dead[i].name, 0) == 0;
+	}
+	private_unmap(reap, sizeof *reap);
+	if (dir)
+		closedir(dir);
 }

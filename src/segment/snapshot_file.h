@@ -41,8 +41,11 @@ enum {
 	SNAPSHOT_HEADER = 64,  /* struct segment_header */
 	SNAPSHOT_SLOT_NUMBERS, /* uint32_t, of each slot of REGION_SLOTS */
 	SNAPSHOT_SLOT_DETAILS, /* uint32_t, index into REGION_DETAILS, or UINT32_MAX */
-	SNAPSHOT_LOST,	       /* struct snapshot_lost */
-	SNAPSHOT_UNDO	       /* struct snapshot_undo */
+	/* uint64_t: struct segment_shares, one after the other. The shares_block of a detail is the
+	 * index of its first word + 1. */
+	SNAPSHOT_SHARES,
+	SNAPSHOT_LOST, /* struct snapshot_lost */
+	SNAPSHOT_UNDO  /* struct snapshot_undo */
 };
 
 struct snapshot_section {

@@ -152,6 +152,20 @@ static uint32_t class_of_flags(uint32_t flags)
 	return flags & MT_SYSTEM ? CLASS_SYSTEM : CLASS_CACHE;
 }
 
+/* Where members differ, the record says the largest. */
+static const struct mt_buffer *uneven_largest(const struct writer_space *space,
+                                              const struct mt_buffer *buffer,
+                                              struct mt_buffer *copy)
+{
+	*copy = *buffer;
+	copy->bytes = 0;
+	for (uint32_t i = 0; i < space->member_count; i++) {
+		if (buffer->uneven_bytes[i] > copy->bytes)
+			copy->bytes = buffer->uneven_bytes[i];
+	}
+	return copy;
+}
+
 /* Sizes, class, and what the memory's range says of them. */
 static void record_measure(struct record *record)
 {
@@ -319,13 +333,16 @@ mt_result writer_alloc(struct writer *w, const struct mt_buffer *buffer,
 	struct record record;
 	uint32_t pending = w->pending_count;
 	struct index_entry *old, *at;
+	struct mt_buffer uneven;
 	mt_result told;
 
-	record.buffer = buffer;
 	record.call = call;
 	record.space = space_find(w, buffer->space);
 	if (unlikely(!record.space || !space_is_open(record.space)))
 		return alloc_nowhere(w, buffer, call);
+	if (unlikely(buffer->uneven_bytes != NULL) && record.space->type == SPACE_MESH)
+		buffer = uneven_largest(record.space, buffer, &uneven);
+	record.buffer = buffer;
 	if (unlikely(buffer->kind >= w->header->kind_count || buffer->kind == MT_CB))
 		return MT_BAD_ARGUMENT;
 	if (unlikely(!(w->kinds_ready & 1u << buffer->kind)) && counters_need(w, buffer->kind)) {

@@ -121,9 +121,9 @@ struct writer {
 	uint32_t row_high;
 	uint32_t row_reusable; /* rows of closed spaces, perhaps */
 
-	uint32_t risen; /* bit per kind: a peak grew since the last free */
+	uint32_t risen;     /* bit per kind: a peak grew since the last free */
 	uint32_t overflown; /* bit per kind: some device held more than it has, once */
-	bool forked;    /* a child: frees of what it does not know are its parent's */
+	bool forked;        /* a child: frees of what it does not know are its parent's */
 	bool (*known)(uint32_t handle);    /* whether a handle was ever given out */
 	void (*on_peak)(struct writer *w); /* NULL, or called before a free that ends a peak */
 	uint16_t frame_user_count[SEGMENT_MAX_FRAMES];
@@ -140,8 +140,8 @@ struct writer {
 	uint32_t *string_hash; /* reference; open addressing */
 	uint32_t string_count;
 	uint32_t *fault_hash;
-	uint32_t block_free[20]; /* by order, in units */
-	uint32_t program_free;   /* + 1 */
+	uint32_t block_free[20];                 /* by order, in units */
+	uint32_t program_free;                   /* + 1 */
 	uint16_t dispatched[SEGMENT_MAX_SPACES]; /* entries of spaces that list residents */
 	uint32_t dispatched_count;
 
@@ -165,6 +165,27 @@ int writer_open(struct writer *w, const struct writer_options *options);
 void writer_close(struct writer *w, uint32_t state);
 /* Nothing is live, nothing was leaked, no fault, no failure: nobody needs the file. */
 bool writer_is_spotless(const struct writer *w);
+
+#define HASH_MULTIPLIER 0x9e3779b97f4a7c15ull
+
+/* Keys of a space are told from those of others by it; 0 where ids are unique by themselves. */
+static inline uint64_t space_salt(uint32_t handle)
+{
+	return handle & SPACE_HANDLE_UNIQUE ? 0 : handle * 0xd6e8feb86659fd93ull;
+}
+
+static inline uint64_t key_hash(uint64_t salt, uint64_t id)
+{
+	uint64_t hash = (id ^ salt) * HASH_MULTIPLIER;
+
+	return hash ? hash : 1;
+}
+
+/* Brings near what the call with this key will look at first. Needs no lock. */
+static inline void writer_prefetch(const struct writer *w, uint32_t space, uint64_t id)
+{
+	index_prefetch(&w->index, key_hash(space_salt(space), id));
+}
 
 /*
  * Growth, in three steps, of which the one with the system call needs no lock: when

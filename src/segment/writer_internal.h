@@ -8,10 +8,9 @@
 
 #include "writer.h"
 
-#define likely(x)       __builtin_expect(!!(x), 1)
-#define unlikely(x)     __builtin_expect(!!(x), 0)
-#define HASH_MULTIPLIER 0x9e3779b97f4a7c15ull
-#define HASH_INVERSE    0xf1de83e19937733dull /* modulo 2^64 */
+#define likely(x)    __builtin_expect(!!(x), 1)
+#define unlikely(x)  __builtin_expect(!!(x), 0)
+#define HASH_INVERSE 0xf1de83e19937733dull /* modulo 2^64 */
 
 /* The second word of an index entry, and of an event. */
 static inline uint64_t place_pack(uint32_t slot, uint32_t row, uint32_t code)
@@ -106,22 +105,9 @@ static inline struct writer_space *space_find(struct writer *w, uint32_t handle)
 	return handle && space->handle == handle ? space : NULL;
 }
 
-/* Keys of a space are told from those of others by it; 0 where ids are unique by themselves. */
-static inline uint64_t space_salt(uint32_t handle)
-{
-	return handle & SPACE_HANDLE_UNIQUE ? 0 : handle * 0xd6e8feb86659fd93ull;
-}
-
 static inline bool space_is_open(const struct writer_space *space)
 {
 	return space->state == SPACE_OPEN || space->state == SPACE_READY;
-}
-
-static inline uint64_t key_hash(uint64_t salt, uint64_t id)
-{
-	uint64_t hash = (id ^ salt) * HASH_MULTIPLIER;
-
-	return likely(hash) ? hash : 1;
 }
 
 /* The id of a key's hash: multiplication by an odd number can be undone. */

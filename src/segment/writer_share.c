@@ -347,23 +347,9 @@ static mt_result alloc_divided(struct writer *w, struct record *record, uint32_t
 	return record->told;
 }
 
-/* Where uneven, the slot says the largest. */
-static void uneven_largest(const struct record *record, struct mt_buffer *ret_buffer)
-{
-	*ret_buffer = *record->buffer;
-	if (!ret_buffer->uneven_bytes)
-		return;
-	ret_buffer->bytes = 0;
-	for (uint32_t i = 0; i < record->space->member_count; i++) {
-		if (ret_buffer->uneven_bytes[i] > ret_buffer->bytes)
-			ret_buffer->bytes = ret_buffer->uneven_bytes[i];
-	}
-}
-
 mt_result writer_alloc_special(struct writer *w, struct record *record)
 {
 	uint32_t slot = slot_take(w);
-	struct mt_buffer buffer;
 	mt_result told;
 
 	if (slot == WRITER_NO_SLOT) {
@@ -372,10 +358,6 @@ mt_result writer_alloc_special(struct writer *w, struct record *record)
 	}
 	if (index_wants_tending(&w->locals))
 		index_tend(&w->locals);
-	uneven_largest(record, &buffer);
-	record->buffer = &buffer;
-	if (record->one_bank)
-		record->span = buffer.bytes;
 	if (index_insert(&w->index, record->hash, place_pack(slot, record->row, SIZE_CODE_NONE))) {
 		slot_give(w, slot);
 		writer_unrecorded(w);
@@ -385,7 +367,7 @@ mt_result writer_alloc_special(struct writer *w, struct record *record)
 	told = record->space->type == SPACE_DEVICE ? alloc_local(w, record, slot)
 	                                           : alloc_divided(w, record, slot);
 	if (told == MT_FULL) {
-		index_erase(&w->index, record_find(w, record->hash, buffer.space));
+		index_erase(&w->index, record_find(w, record->hash, record->space->handle));
 		slot_give(w, slot);
 		writer_unrecorded(w);
 		record->space->specials--;
