@@ -5,6 +5,7 @@
 #include "units.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 enum { MAX_ODD = 4 };
@@ -45,6 +46,12 @@ static size_t name_devices(struct text *text, const uint32_t *rows, const uint64
 	return number;
 }
 
+/* What is far off is told by itself: a difference would be the larger figure of the two. */
+static bool is_near(uint64_t base, uint64_t bytes)
+{
+	return bytes > base / 2 && bytes / 2 < base;
+}
+
 void even_text(struct text *text, const uint32_t *rows, const uint64_t *bytes, size_t count)
 {
 	uint64_t base = most_common(bytes, count), seen[MAX_ODD];
@@ -69,7 +76,9 @@ void even_text(struct text *text, const uint32_t *rows, const uint64_t *bytes, s
 		seen[odd++] = bytes[i];
 		text_add(text, "; ");
 		number = name_devices(text, rows, bytes, count, bytes[i]);
-		text_addf(text, ": %s", units_change(&figure, base, bytes[i]));
+		text_addf(text, ": %s",
+		          is_near(base, bytes[i]) ? units_change(&figure, base, bytes[i])
+		                                  : units_bytes_short(&figure, bytes[i]));
 	}
 }
 

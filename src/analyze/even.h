@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Devices of which most are alike, in one line: "devices 1-7: 14.07 MB each; device 0: +36 KB".
+ * Devices of which most are alike, in one line: "devices 1-7: 14.07 MB each; device 0: +36 KB", or,
+ * where it is far from the others, what the odd one has: "devices 1-7: 14 MB each; device 0: 36 KB".
  */
 #ifndef MESHTALLY_ANALYZE_EVEN_H
 #define MESHTALLY_ANALYZE_EVEN_H

@@ -11,7 +11,7 @@ enum {
 	ARENA_ALIGN = 16,
 	ARENA_FIRST = 16 << 10,
 	ARENA_CHUNK_MAX = 256 << 10,
-	ARENA_OWN = 64 << 10,    /* from here on a chunk of its own, */
+	ARENA_OWN = 64 << 10,   /* from here on a chunk of its own, */
 	ARENA_MAPPED = 1 << 20, /* and from here on a mapping */
 	HUGE = 2 << 20
 };
@@ -27,8 +27,7 @@ struct arena {
 	size_t next_bytes;
 };
 
-struct arena *
-arena_create(void)
+struct arena *arena_create(void)
 {
 	struct arena *arena = calloc(1, sizeof *arena);
 
@@ -37,8 +36,7 @@ arena_create(void)
 	return arena;
 }
 
-void
-arena_destroy(struct arena *arena)
+void arena_destroy(struct arena *arena)
 {
 	struct chunk *chunk, *next;
 
@@ -54,8 +52,7 @@ arena_destroy(struct arena *arena)
 	free(arena);
 }
 
-static void *
-chunk_add(struct arena *arena, struct chunk *chunk, size_t mapped)
+static void *chunk_add(struct arena *arena, struct chunk *chunk, size_t mapped)
 {
 	chunk->mapped = mapped;
 	chunk->next = arena->chunks;
@@ -64,12 +61,11 @@ chunk_add(struct arena *arena, struct chunk *chunk, size_t mapped)
 }
 
 /* Whole huge pages, where the system gives them; zeroed, and not there before it is touched. */
-static void *
-take_mapped(struct arena *arena, size_t bytes)
+static void *take_mapped(struct arena *arena, size_t bytes)
 {
 	size_t size = (bytes + ARENA_ALIGN + HUGE - 1) & ~(size_t)(HUGE - 1), room = size + HUGE;
 	char *p = mmap(NULL, room, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	size_t skip;
 
 	if (p == MAP_FAILED)
@@ -84,8 +80,7 @@ take_mapped(struct arena *arena, size_t bytes)
 	return chunk_add(arena, (struct chunk *)(void *)p, size);
 }
 
-static void *
-take(struct arena *arena, size_t count, size_t size, bool zeroed)
+static void *take(struct arena *arena, size_t count, size_t size, bool zeroed)
 {
 	struct chunk *chunk;
 	size_t bytes;
@@ -116,20 +111,17 @@ take(struct arena *arena, size_t count, size_t size, bool zeroed)
 	return result;
 }
 
-void *
-arena_take(struct arena *arena, size_t count, size_t size)
+void *arena_take(struct arena *arena, size_t count, size_t size)
 {
 	return take(arena, count, size, true);
 }
 
-void *
-arena_take_raw(struct arena *arena, size_t count, size_t size)
+void *arena_take_raw(struct arena *arena, size_t count, size_t size)
 {
 	return take(arena, count, size, false);
 }
 
-char *
-arena_string(struct arena *arena, const char *bytes, size_t length)
+char *arena_string(struct arena *arena, const char *bytes, size_t length)
 {
 	char *string = arena_take(arena, length + 1, 1);
 

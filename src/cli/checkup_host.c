@@ -46,22 +46,37 @@ void checkup_finish(struct checkup *checkup)
 	vec_finish(&checkup->checks);
 }
 
+/* Whether the library can make this directory: of its path, all but the last part is there. */
+static bool can_be_made(const char *path)
+{
+	char parent[256];
+	char *slash;
+
+	snprintf(parent, sizeof(parent), "%s", path);
+	slash = strrchr(parent, '/');
+	if (slash != NULL)
+		slash[slash == parent] = '\0';
+	return access(slash != NULL ? parent : ".", W_OK | X_OK) == 0;
+}
+
 /* Where a program of this user writes. */
 static void check_write_dir(struct checkup *checkup)
 {
 	const char *set = getenv("MESHTALLY_DIR");
 	struct text name = {0};
 	char path[256];
+	int error;
 
 	if (set != NULL && set[0] != '\0')
 		snprintf(path, sizeof(path), "%s", set);
 	else
 		snprintf(path, sizeof(path), "/dev/shm/meshtally-%u", (unsigned)getuid());
 	safe_terminal(&name, path);
-	if (access(path, W_OK | X_OK) == 0)
+	error = access(path, W_OK | X_OK) == 0 ? 0 : errno;
+	if (error == 0)
 		checkup_add(checkup, "directory", CHECK_OK, NULL,
 		            "programs of this user can write to %s", name.bytes);
-	else if (errno == ENOENT && set == NULL && access("/dev/shm", W_OK | X_OK) == 0)
+	else if (error == ENOENT && can_be_made(path))
 		checkup_add(checkup, "directory", CHECK_OK, NULL,
 		            "%s is not there yet; the first program makes it", name.bytes);
 	else
@@ -69,7 +84,7 @@ static void check_write_dir(struct checkup *checkup)
 		            "make it writable for the user that runs the programs, or set "
 		            "MESHTALLY_DIR to one that is",
 		            "programs of this user cannot write to %s: %s", name.bytes,
-		            strerror(errno));
+		            strerror(error));
 	text_finish(&name);
 }
 

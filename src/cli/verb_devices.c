@@ -12,7 +12,7 @@
 
 static const struct table_column columns[] = {
 	{"DEVICE", TABLE_FLEXIBLE, 0, 6},
-	{"UNIQUE ID", TABLE_HIDE_EMPTY, 3, 0},
+	{"UNIQUE ID", TABLE_HIDE_EMPTY, 0, 0},
 	{"BUS", TABLE_HIDE_EMPTY, 4, 0},
 	{"ARCH", TABLE_HIDE_EMPTY | TABLE_HIDE_SAME, 9, 0},
 	{"KIND", 0, 0, 0},
@@ -62,6 +62,9 @@ static void add_line(struct device_lines *lines, const struct scene *scene, uint
 
 	if (!scene_figure(scene, row, kind, &figure) ||
 	    (!long_form && !figure_is_worth_a_line(&figure, kind)))
+		return;
+	/* Those of segments have a table of their own. */
+	if (kind == MT_CB && !long_form && figure.unclassified_bytes == 0)
 		return;
 	vec_for (line, &lines->lines) {
 		if (!long_form && is_alike(scene, line, row, kind, &figure)) {
@@ -116,8 +119,7 @@ static void print_kinds(const struct scene *scene, bool on_device, bool long_for
 
 	for (uint32_t kind = 0; kind < scene->machine.kind_count; kind++)
 		for (uint32_t row = 0; row < scene->machine.devices.count; row++)
-			if (machine_kind_on_device(&scene->machine, kind) == on_device &&
-			    (kind != MT_CB || long_form))
+			if (machine_kind_on_device(&scene->machine, kind) == on_device)
 				add_line(&lines, scene, row, kind, long_form);
 	table_init(&table, columns, ARRAY_COUNT(columns));
 	vec_for (line, &lines.lines) {
@@ -188,9 +190,8 @@ static void cores_text(const struct scene *scene, size_t width, struct text *out
 	if (count != 0)
 		print_cores(scene, &before, rows, count, &table);
 	if (table_rows(&table) != 0) {
-		text_add(out,
-		         "\nCircular buffers in L1 (HEADROOM: from the highest end of one to the "
-		         "lowest L1 buffer):\n");
+		text_add(out, "\nCircular buffers in L1 (HEADROOM: from their end to the lowest "
+		              "L1 buffer):\n");
 		table_print(&table, width, out);
 	}
 	table_finish(&table);
@@ -231,8 +232,8 @@ static void print_heading(const struct scene *scene, struct text *out)
 		safe_terminal(out, arch);
 		text_add(out, ")");
 	}
-	text_addf(out, ", held by %zu process%s; figures are for each device of a line\n",
-	          processes, processes == 1 ? "" : "es");
+	text_addf(out, ", held by %zu process%s; each figure is per device\n", processes,
+	          processes == 1 ? "" : "es");
 }
 
 void devices_text(const struct scene *scene, const struct options *options, size_t width,

@@ -123,7 +123,6 @@ static void text_buffer(struct text *out, const struct machine_process *process,
 static void finding_text(const struct scene *scene, const struct finding *finding, struct text *out)
 {
 	char a[UNITS_SIZE], b[UNITS_SIZE];
-	const char *kind = scene->machine.kind_names[finding->kind];
 
 	text_addf(out, "  %s: ", finding_words[finding->type]);
 	if (finding->type == FINDING_COUNTERS_DIFFER) {
@@ -135,7 +134,9 @@ static void finding_text(const struct scene *scene, const struct finding *findin
 	}
 	text_add(out, "device ");
 	even_rows(out, finding->on, scene->machine.devices.count);
-	text_addf(out, ", %s: ", kind);
+	text_add(out, ", ");
+	safe_terminal(out, scene->machine.kind_names[finding->kind]);
+	text_add(out, ": ");
 	if (finding->type == FINDING_OVER_CAPACITY) {
 		text_addf(out, "%s held by all processes together, of %s\n",
 		          units_bytes_short(&a, finding->bytes),

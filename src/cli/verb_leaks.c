@@ -75,9 +75,11 @@ static void print_total(const struct scene *scene, const struct leaks *leaks, en
 		struct text line = {0};
 
 		even_text(&line, rows, leaks->device_bytes[verdict] + kind * devices, devices);
-		if (line.length != 0)
-			text_addf(out, "        %s: %s\n", scene->machine.kind_names[kind],
-			          line.bytes);
+		if (line.length != 0) {
+			text_fill(out, ' ', 8);
+			safe_terminal(out, scene->machine.kind_names[kind]);
+			text_addf(out, ": %s\n", line.bytes);
+		}
 		text_finish(&line);
 	}
 	free(rows);

@@ -284,15 +284,35 @@ static json_t *advice_json(const struct segment_view *view, const struct view_fa
 	return json;
 }
 
-static json_t *line_json(const struct segment_view *view, const struct view_line *line)
+/* Devices that a line is on; null where its space is not known any more. */
+static json_t *line_rows(const struct machine_process *process, const struct view_line *line)
 {
-	return json_pack("{s:o, s:s, s:o, s:i, s:o, s:o}", "kind",
-	                 line->kind < view->kind_count ? json_foreign(view->kind_names[line->kind])
-	                                               : json_null(),
-	                 "class",
-	                 line->class_then < CLASS_LIMIT ? class_words[line->class_then] : "", "tag",
-	                 json_foreign_known(line->tag), "buffers", line->buffers, "bytes",
-	                 json_amount(line->bytes), "held_bytes", json_amount(line->held));
+	const struct segment_view *view = process->view;
+	const struct view_space *space;
+	json_t *rows;
+
+	if (line->space >= view->space_count)
+		return json_null();
+	space = &view->spaces[line->space];
+	rows = json_array();
+	for (uint32_t m = 0; m < space->member_count; m++)
+		if ((line->member == ROW_ALL_MEMBERS || line->member == m) &&
+		    space->members[m] < view->device_count)
+			json_array_append_new(rows, json_integer(process->rows[space->members[m]]));
+	return rows;
+}
+
+static json_t *line_json(const struct machine_process *process, const struct view_line *line)
+{
+	const struct segment_view *view = process->view;
+
+	return json_pack(
+		"{s:o, s:o, s:s, s:o, s:i, s:o, s:o}", "rows", line_rows(process, line), "kind",
+		line->kind < view->kind_count ? json_foreign(view->kind_names[line->kind])
+					      : json_null(),
+		"class", line->class_then < CLASS_LIMIT ? class_words[line->class_then] : "", "tag",
+		json_foreign_known(line->tag), "buffers", line->buffers, "bytes",
+		json_amount(line->bytes), "held_bytes", json_amount(line->held));
 }
 
 json_t *oom_failure_json(const struct scene *scene, const struct machine_process *process,
@@ -329,7 +349,7 @@ json_t *oom_failure_json(const struct scene *scene, const struct machine_process
 	}
 	json_object_set_new(json, "devices", devices);
 	for (uint32_t i = 0; i < failure->line_count; i++)
-		json_array_append_new(lines, line_json(view, &failure->lines[i]));
+		json_array_append_new(lines, line_json(process, &failure->lines[i]));
 	json_object_set_new(json, "lines", lines);
 	json_object_set_new(json, "advice", advice_json(view, failure));
 	return json;

@@ -138,7 +138,7 @@ static void print_peak(const struct machine_process *process, const struct peak 
 	safe_terminal(out, view->kind_names[peak->kind]);
 	text_add(out, peak->rows.count == 1 ? ", device " : ", devices ");
 	units_ranges(out, peak->rows.items, peak->rows.count);
-	text_addf(out, ": %s%s held at the peak", units_bytes_short(&a, peak->held),
+	text_addf(out, ": peak %s%s", units_bytes_short(&a, peak->held),
 	          peak->rows.count == 1 ? "" : " each");
 	if (figure->capacity != 0)
 		text_addf(out, " (%s of %s)", units_percent(&a, peak->held, figure->capacity),

@@ -133,38 +133,41 @@ static void witness_text(const struct scene *scene, struct text *out)
 		if (witness->segment_bytes == witness->counter_bytes ||
 		    !is_shown(scene, process, true))
 			continue;
-		text_addf(out,
-		          "process %" PRId32 ", device %" PRIu32
-		          ", %s: tt-metal's counters say %s, "
-		          "%s of what its segment says\n",
-		          process->pid, witness->row, scene->machine.kind_names[witness->kind],
+		text_addf(out, "process %" PRId32 ", device %" PRIu32 ", ", process->pid,
+		          witness->row);
+		safe_terminal(out, scene->machine.kind_names[witness->kind]);
+		text_addf(out, ": tt-metal's counters say %s, %s of what its segment says\n",
 		          units_bytes_short(&a, witness->counter_bytes),
 		          units_change(&b, witness->segment_bytes, witness->counter_bytes));
 	}
 }
 
+void counters_note(const struct scene *scene, bool dead, struct text *out)
+{
+	const struct machine_process *process;
+
+	vec_for (process, &scene->machine.processes)
+		if (process->source == SOURCE_COUNTERS && is_shown(scene, process, dead)) {
+			text_add(out, "* totals only, from tt-metal's counters");
+			text_add(out, dead ? "; of a dead process: what it never took back, not "
+			                     "counted\n"
+			                   : "\n");
+			return;
+		}
+}
+
 void ps_text(const struct scene *scene, const struct options *options, size_t width,
              struct text *out)
 {
-	const struct machine_process *process;
-	bool counters = false;
-
 	(void)options;
 	if (scene_is_empty(scene)) {
 		scene_empty_text(scene, out);
 		return;
 	}
 	processes_table(scene, true, 0, width, out);
-	vec_for (process, &scene->machine.processes)
-		counters = counters ||
-		           (process->source == SOURCE_COUNTERS && is_shown(scene, process, true));
 	if (out->length == 0)
 		text_add(out, "No process is selected.\n");
-	if (counters)
-		text_add(
-			out,
-			"* totals only, from tt-metal's counters; of a dead process: what it never "
-			"took back, not counted\n");
+	counters_note(scene, true, out);
 	witness_text(scene, out);
 }
 

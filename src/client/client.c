@@ -301,6 +301,7 @@ void client_grow(void)
 		writer_growth_prepare(&c->writer, &growth);
 		client_lock_take(&c->lock);
 		writer_grow(&c->writer, &growth);
+		writer_growth_abandon(&c->writer, &growth);
 	}
 	client_lock_drop(&c->lock);
 	client_lock_drop(&c->growing);

@@ -148,7 +148,7 @@ bool registry_tag_known(mt_tag tag)
 
 mt_tag registry_tag_parent(mt_tag tag)
 {
-	return tag < registry.tag_count ? registry.tag_parents[tag] : 0;
+	return registry_tag_known(tag) ? registry.tag_parents[tag] : 0;
 }
 
 /* --- spaces ------------------------------------------------------------------------------ */

@@ -16,6 +16,7 @@ enum {
 	INDEX_STEP = 8,          /* positions moved per insert while growing */
 	INDEX_AHEAD = 65536,     /* entries populated at once: 1 MiB */
 	INDEX_RELEASE = 1 << 16, /* entries given back at once: 1 MiB */
+	INDEX_PATIENCE = 1024,
 	INDEX_ROOM = INDEX_SLACK / 4
 };
 
@@ -90,9 +91,18 @@ bool index_wants_tending(const struct index *index)
 
 static int growth_begin(struct index *index)
 {
-	int error = table_init(&index->next, index->now.capacity * 13 / 10 + 64);
+	uint64_t capacity = index->now.capacity * 13 / 10 + 64;
+	int error;
 
+	if (index->patience) {
+		index->patience--;
+		return -ENOMEM;
+	}
+	error = segment_memory_allows(capacity * sizeof(struct index_entry))
+	                ? table_init(&index->next, capacity)
+	                : -ENOMEM;
 	if (error) {
+		index->patience = INDEX_PATIENCE;
 		memset(&index->next, 0, sizeof index->next);
 		return error;
 	}
@@ -153,7 +163,11 @@ static void move_some(struct index *index)
 		              (table_entries(now) - now->released) * sizeof *now->entries);
 		if (now->released)
 			private_unmap(now->entries, now->released * sizeof *now->entries);
-		*now = *next;
+		/* Prefetches read these two without the lock. */
+		__atomic_store_n(&now->entries, next->entries, __ATOMIC_RELAXED);
+		__atomic_store_n(&now->capacity, next->capacity, __ATOMIC_RELAXED);
+		now->ready = next->ready;
+		now->released = next->released;
 		memset(next, 0, sizeof *next);
 	}
 }

@@ -33,6 +33,7 @@ struct index {
 	uint64_t moved;          /* positions of `now` before it are void */
 	uint64_t append;         /* first position of `next` behind all that was moved */
 	uint64_t count;
+	uint32_t patience; /* calls until memory for growth is asked for again */
 };
 
 int index_init(struct index *index, uint64_t capacity);

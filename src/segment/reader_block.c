@@ -12,8 +12,7 @@ enum { UPDATES_MAX = 256 };
 /* Stands for parts that are holes of the file, or not in an image. Never written. */
 static uint8_t empty_part[COPY_PART_BYTES];
 
-int
-blocks_init(struct reader_copy *copy)
+int blocks_init(struct reader_copy *copy)
 {
 	const struct segment_region *region = &copy->header.regions[REGION_BLOCKS];
 
@@ -24,8 +23,7 @@ blocks_init(struct reader_copy *copy)
 }
 
 /* Reads again what of [at, at + bytes) lies in the part. */
-static void
-part_refresh(struct reader_copy *copy, uint32_t part, uint64_t at, uint64_t bytes)
+static void part_refresh(struct reader_copy *copy, uint32_t part, uint64_t at, uint64_t bytes)
 {
 	const struct segment_region *region = &copy->header.regions[REGION_BLOCKS];
 	uint64_t start = (uint64_t)part * COPY_PART_BYTES, end = start + COPY_PART_BYTES;
@@ -40,11 +38,10 @@ part_refresh(struct reader_copy *copy, uint32_t part, uint64_t at, uint64_t byte
 	end = end < at + bytes ? end : at + bytes;
 	if (at < end)
 		source_read(copy->fd, copy->parts[part] + (at - start), region->offset + at,
-			    end - at);
+		            end - at);
 }
 
-static bool
-part_is_hole(const struct reader_copy *copy, uint32_t part)
+static bool part_is_hole(const struct reader_copy *copy, uint32_t part)
 {
 	uint64_t at = copy->header.regions[REGION_BLOCKS].offset + (uint64_t)part * COPY_PART_BYTES;
 	off_t data;
@@ -55,8 +52,7 @@ part_is_hole(const struct reader_copy *copy, uint32_t part)
 	return data < 0 ? errno == ENXIO : (uint64_t)data >= at + COPY_PART_BYTES;
 }
 
-static uint8_t *
-part_get(struct reader_copy *copy, uint32_t part)
+static uint8_t *part_get(struct reader_copy *copy, uint32_t part)
 {
 	if (copy->parts[part])
 		return copy->parts[part];
@@ -69,8 +65,7 @@ part_get(struct reader_copy *copy, uint32_t part)
 }
 
 /* A list that lies in several parts is put together. */
-static const void *
-block_join(struct reader_copy *copy, uint64_t at, size_t bytes)
+static const void *block_join(struct reader_copy *copy, uint64_t at, size_t bytes)
 {
 	char *joined;
 	size_t done = 0;
@@ -93,11 +88,10 @@ block_join(struct reader_copy *copy, uint64_t at, size_t bytes)
 }
 
 /* The region may have grown since its count was copied. */
-static void
-units_update(struct reader_copy *copy)
+static void units_update(struct reader_copy *copy)
 {
 	uint64_t at = __builtin_offsetof(struct segment_header, regions) +
-		      REGION_BLOCKS * sizeof(struct segment_region);
+	              REGION_BLOCKS * sizeof(struct segment_region);
 	struct segment_region region, *old = &copy->header.regions[REGION_BLOCKS];
 	uint8_t **parts;
 	uint32_t part_count, last = copy->part_count - 1;
@@ -123,8 +117,7 @@ units_update(struct reader_copy *copy)
 		part_refresh(copy, last, 0, UINT64_MAX / 2);
 }
 
-const void *
-copy_block(struct reader_copy *copy, uint32_t block, size_t bytes, bool fresh)
+const void *copy_block(struct reader_copy *copy, uint32_t block, size_t bytes, bool fresh)
 {
 	uint64_t at = (uint64_t)block * COPY_UNIT;
 	uint32_t part = (uint32_t)(at / COPY_PART_BYTES);
@@ -148,27 +141,25 @@ copy_block(struct reader_copy *copy, uint32_t block, size_t bytes, bool fresh)
 	return copy->parts[part] + at % COPY_PART_BYTES;
 }
 
-static size_t
-shares_bytes(const struct segment_shares *shares)
+static size_t shares_bytes(const struct segment_shares *shares)
 {
 	size_t words = (shares->members + 63) / 64 + (shares->uneven ? shares->members : 0);
 
 	return sizeof *shares + words * sizeof *shares->words;
 }
 
-static bool
-shares_are_of(const struct segment_shares *shares, const struct segment_detail *detail)
+static bool shares_are_of(const struct segment_shares *shares, const struct segment_detail *detail)
 {
 	return shares && shares->op == detail->op && shares->members > 0 &&
 	       shares->members <= SEGMENT_MAX_MEMBERS;
 }
 
 /* How long they are is known from their head, and then all of them are read at once. */
-const struct segment_shares *
-copy_shares(struct reader_copy *copy, const struct segment_detail *detail, bool fresh)
+const struct segment_shares *copy_shares(struct reader_copy *copy,
+                                         const struct segment_detail *detail, bool fresh)
 {
 	const struct segment_shares *shares =
-	        copy_block(copy, detail->shares_block, sizeof *shares, fresh);
+		copy_block(copy, detail->shares_block, sizeof *shares, fresh);
 	size_t bytes;
 
 	if (!shares_are_of(shares, detail))
@@ -179,9 +170,8 @@ copy_shares(struct reader_copy *copy, const struct segment_detail *detail, bool 
 }
 
 /* A list of its own in the copy: the block may be another record's before all is copied. */
-int
-shares_keep(struct reader_copy *copy, const struct segment_shares *shares,
-            struct segment_detail *detail)
+int shares_keep(struct reader_copy *copy, const struct segment_shares *shares,
+                struct segment_detail *detail)
 {
 	const uint64_t *words = (const uint64_t *)(const void *)shares;
 	size_t count = shares_bytes(shares) / sizeof *words, i;
@@ -193,8 +183,8 @@ shares_keep(struct reader_copy *copy, const struct segment_shares *shares,
 	return error;
 }
 
-const struct segment_shares *
-shares_kept(const struct reader_copy *copy, const struct segment_detail *detail)
+const struct segment_shares *shares_kept(const struct reader_copy *copy,
+                                         const struct segment_detail *detail)
 {
 	const uint64_t *words = copy->shares.items;
 	size_t left, at = detail->shares_block - 1u;
@@ -211,8 +201,7 @@ shares_kept(const struct reader_copy *copy, const struct segment_detail *detail)
 
 /* --- images --------------------------------------------------------------------------------- */
 
-int
-blocks_put(struct reader_copy *copy, uint64_t first, const void *from, uint64_t count)
+int blocks_put(struct reader_copy *copy, uint64_t first, const void *from, uint64_t count)
 {
 	uint64_t done;
 
@@ -234,8 +223,7 @@ blocks_put(struct reader_copy *copy, uint64_t first, const void *from, uint64_t 
 	return 0;
 }
 
-int
-blocks_copy_all(struct reader_copy *copy)
+int blocks_copy_all(struct reader_copy *copy)
 {
 	uint32_t part;
 	int error = copy->parts ? 0 : blocks_init(copy);
@@ -245,8 +233,7 @@ blocks_copy_all(struct reader_copy *copy)
 	return error;
 }
 
-bool
-block_part_is_empty(const struct reader_copy *copy, uint32_t part)
+bool block_part_is_empty(const struct reader_copy *copy, uint32_t part)
 {
 	return !copy->parts[part] || copy->parts[part] == empty_part;
 }

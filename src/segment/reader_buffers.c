@@ -16,7 +16,7 @@ enum { GONE_WORDS = SEGMENT_MAX_MEMBERS / 64 };
 /* A backing record, which waits for the LOCAL ones. */
 struct backing {
 	size_t record;
-	uint32_t next;	 /* of the same hash; backing + 1 */
+	uint32_t next;   /* of the same hash; backing + 1 */
 	uint64_t *taken; /* members with a live LOCAL record; NULL: none found */
 };
 
@@ -41,19 +41,17 @@ struct record {
 	const struct segment_detail *detail;
 	const struct segment_shares *shares;
 	const uint64_t *uneven; /* bytes of each member */
-	bool divided;		/* some share is gone, or they are not alike */
+	bool divided;           /* some share is gone, or they are not alike */
 	uint64_t gone[GONE_WORDS];
 };
 
-static bool
-gone_test(const uint64_t *gone, uint32_t member)
+static bool gone_test(const uint64_t *gone, uint32_t member)
 {
 	return gone[member / 64] >> member % 64 & 1;
 }
 
 /* Shares that were dropped after the op were there at it. */
-static void
-shares_undo(const struct parse *p, struct record *record)
+static void shares_undo(const struct parse *p, struct record *record)
 {
 	const struct snapshot_undo *undo = p->copy->undo.items;
 	size_t low = 0, high = p->copy->undo.count;
@@ -71,8 +69,7 @@ shares_undo(const struct parse *p, struct record *record)
 			record->gone[undo[low].member / 64] &= ~(1ull << undo[low].member % 64);
 }
 
-static void
-record_shares(struct parse *p, struct record *record)
+static void record_shares(struct parse *p, struct record *record)
 {
 	const struct segment_shares *shares = shares_kept(p->copy, record->detail);
 	uint32_t words = (record->space->member_count + 63) / 64, i;
@@ -94,8 +91,7 @@ record_shares(struct parse *p, struct record *record)
 }
 
 /* Whether the record can be made sense of. */
-static bool
-record_init(struct parse *p, size_t index, struct record *record)
+static bool record_init(struct parse *p, size_t index, struct record *record)
 {
 	const struct reader_copy *copy = p->copy;
 	const struct segment_slot *slot = &copy->slots[index];
@@ -104,8 +100,8 @@ record_init(struct parse *p, size_t index, struct record *record)
 	record->number = copy->slot_numbers[index];
 	record->row = slot->row;
 	record->detail = copy->detail_of[index] < copy->detail_count
-				 ? &copy->details[copy->detail_of[index]]
-				 : NULL;
+	                         ? &copy->details[copy->detail_of[index]]
+	                         : NULL;
 	record->shares = NULL;
 	record->uneven = NULL;
 	if (slot->row >= p->row_count || p->row_infos[slot->row].space == NONE) {
@@ -123,14 +119,12 @@ record_init(struct parse *p, size_t index, struct record *record)
 	return true;
 }
 
-static uint64_t
-member_bytes(const struct record *record, uint32_t member)
+static uint64_t member_bytes(const struct record *record, uint32_t member)
 {
 	return record->uneven ? record->uneven[member] : record->slot->bytes;
 }
 
-static uint64_t
-member_held(const struct parse *p, const struct record *record, uint32_t member)
+static uint64_t member_held(const struct parse *p, const struct record *record, uint32_t member)
 {
 	if (record->info->class_now == CLASS_VIRTUAL)
 		return 0;
@@ -140,8 +134,7 @@ member_held(const struct parse *p, const struct record *record, uint32_t member)
 	       device_banks(p->view, record->space->members[member], record->info->kind);
 }
 
-static void
-row_put(struct view_row *row, uint64_t bytes, uint64_t held)
+static void row_put(struct view_row *row, uint64_t bytes, uint64_t held)
 {
 	row->bytes += bytes;
 	row->held += held;
@@ -149,8 +142,7 @@ row_put(struct view_row *row, uint64_t bytes, uint64_t held)
 }
 
 /* Adds the shares that are left. Returns their number, or a negative errno. */
-static int
-divided_add(struct parse *p, const struct record *record)
+static int divided_add(struct parse *p, const struct record *record)
 {
 	uint32_t member;
 	int left = 0;
@@ -172,8 +164,7 @@ divided_add(struct parse *p, const struct record *record)
 	return left;
 }
 
-static void
-alike_add(struct parse *p, const struct record *record)
+static void alike_add(struct parse *p, const struct record *record)
 {
 	const struct segment_slot *slot = record->slot;
 	uint64_t held = slot->aux & SLOT_ONE_BANK ? slot->span : slot->span * record->info->banks;
@@ -185,15 +176,14 @@ alike_add(struct parse *p, const struct record *record)
 }
 
 /* Bytes of each member, where they are not those of the slot on all of them. */
-static int
-buffer_shares(struct parse *p, const struct record *record, struct view_buffer *buffer)
+static int buffer_shares(struct parse *p, const struct record *record, struct view_buffer *buffer)
 {
 	uint32_t member;
 	bool differ = record->uneven != NULL;
 
 	for (member = 0; member < record->space->member_count; member++)
 		differ = differ || (record->space->members[member] != SPACE_REMOTE &&
-				    gone_test(record->gone, member));
+		                    gone_test(record->gone, member));
 	if (!differ)
 		return 0;
 	buffer->member_bytes = arena_take(p->arena, record->space->member_count, sizeof(uint64_t));
@@ -206,8 +196,7 @@ buffer_shares(struct parse *p, const struct record *record, struct view_buffer *
 	return 0;
 }
 
-static int
-buffer_add(struct parse *p, const struct record *record)
+static int buffer_add(struct parse *p, const struct record *record)
 {
 	const struct segment_slot *slot = record->slot;
 	const struct view_row *row = &p->rows[record->row];
@@ -236,8 +225,7 @@ buffer_add(struct parse *p, const struct record *record)
 	return record->divided ? buffer_shares(p, record, buffer) : 0;
 }
 
-static int
-record_add(struct records *r, const struct record *record)
+static int record_add(struct records *r, const struct record *record)
 {
 	int left = 1;
 
@@ -252,8 +240,7 @@ record_add(struct records *r, const struct record *record)
 
 /* --- LOCAL records take over shares of backing ones ----------------------------------------- */
 
-static int
-backing_note(struct records *r, size_t index)
+static int backing_note(struct records *r, size_t index)
 {
 	struct arena *scratch = r->p->scratch;
 
@@ -272,8 +259,7 @@ backing_note(struct records *r, size_t index)
 	return 0;
 }
 
-static int
-local_note(struct records *r, size_t index)
+static int local_note(struct records *r, size_t index)
 {
 	if (r->local_count == r->local_room) {
 		size_t room = r->local_room ? r->local_room * 2 : 256;
@@ -290,14 +276,12 @@ local_note(struct records *r, size_t index)
 	return 0;
 }
 
-static uint32_t
-id_hash(const struct records *r, uint64_t id)
+static uint32_t id_hash(const struct records *r, uint64_t id)
 {
 	return (uint32_t)(id * 0x9e3779b97f4a7c15ull >> 32) & r->mask;
 }
 
-static int
-backings_index(struct records *r)
+static int backings_index(struct records *r)
 {
 	uint32_t size = 64, i;
 
@@ -316,8 +300,7 @@ backings_index(struct records *r)
 	return 0;
 }
 
-static uint32_t
-member_of(const struct view_space *space, uint32_t device)
+static uint32_t member_of(const struct view_space *space, uint32_t device)
 {
 	uint32_t i;
 
@@ -328,8 +311,7 @@ member_of(const struct view_space *space, uint32_t device)
 }
 
 /* Takes the share of a device from the backing record of this id. */
-static int
-local_take(struct records *r, uint64_t parent, uint32_t device)
+static int local_take(struct records *r, uint64_t parent, uint32_t device)
 {
 	struct parse *p = r->p;
 	uint32_t at, tries = 0;
@@ -357,8 +339,7 @@ local_take(struct records *r, uint64_t parent, uint32_t device)
 	return 0;
 }
 
-static int
-locals_take(struct records *r)
+static int locals_take(struct records *r)
 {
 	struct parse *p = r->p;
 	size_t i;
@@ -376,8 +357,7 @@ locals_take(struct records *r)
 	return error;
 }
 
-static int
-backings_add(struct records *r)
+static int backings_add(struct records *r)
 {
 	struct record record;
 	uint32_t i, word, member;
@@ -403,8 +383,7 @@ backings_add(struct records *r)
 
 /* --- records known from their events alone -------------------------------------------------- */
 
-static int
-lost_add(struct records *r, const struct snapshot_lost *lost)
+static int lost_add(struct records *r, const struct snapshot_lost *lost)
 {
 	struct parse *p = r->p;
 	const struct parse_row *info;
@@ -436,8 +415,7 @@ lost_add(struct records *r, const struct snapshot_lost *lost)
 	return 0;
 }
 
-int
-parse_buffers(struct parse *p, bool wanted)
+int parse_buffers(struct parse *p, bool wanted)
 {
 	struct records r = {.p = p, .wanted = wanted};
 	const struct reader_copy *copy = p->copy;
@@ -447,7 +425,7 @@ parse_buffers(struct parse *p, bool wanted)
 
 	if (wanted)
 		p->view->buffers = arena_take(p->arena, copy->slot_count + copy->lost.count,
-					      sizeof *p->view->buffers);
+		                              sizeof *p->view->buffers);
 	if (wanted && !p->view->buffers)
 		return -ENOMEM;
 	for (i = 0; i < copy->slot_count && !error; i++) {

@@ -7,8 +7,7 @@
 /* By so much a clock may have been adjusted. */
 #define ADJUSTED_NS 60000000000ll
 
-static uint64_t
-clock_ns(clockid_t id)
+static uint64_t clock_ns(clockid_t id)
 {
 	struct timespec ts = {0};
 
@@ -18,8 +17,7 @@ clock_ns(clockid_t id)
 
 /* Whether the segment was born since this machine was started. CLOCK_MONOTONIC does not run while
  * the machine sleeps. */
-static bool
-is_of_this_boot(const struct segment_header *header, const struct reader_clock *now)
+static bool is_of_this_boot(const struct segment_header *header, const struct reader_clock *now)
 {
 	__int128 by_monotonic = (__int128)now->monotonic_ns - header->birth_monotonic_ns;
 	__int128 by_realtime = (__int128)now->realtime_ns - header->birth_realtime_ns;
@@ -29,8 +27,7 @@ is_of_this_boot(const struct segment_header *header, const struct reader_clock *
 	       by_monotonic - by_realtime <= ADJUSTED_NS;
 }
 
-struct reader_clock
-clock_now(const struct segment_header *header)
+struct reader_clock clock_now(const struct segment_header *header)
 {
 	struct reader_clock now = {
 		.monotonic_ns = clock_ns(CLOCK_MONOTONIC),
@@ -50,8 +47,7 @@ clock_now(const struct segment_header *header)
 	return now;
 }
 
-struct reader_scale
-clock_scale(const struct segment_header *header, const struct reader_clock *now)
+struct reader_scale clock_scale(const struct segment_header *header, const struct reader_clock *now)
 {
 	struct reader_scale scale = {header->birth_time, header->birth_realtime_ns, 0};
 	double ticks = (double)(int64_t)(now->time - header->birth_time);
@@ -64,8 +60,7 @@ clock_scale(const struct segment_header *header, const struct reader_clock *now)
 	return scale;
 }
 
-uint64_t
-clock_realtime_ns(const struct reader_scale *scale, uint64_t time)
+uint64_t clock_realtime_ns(const struct reader_scale *scale, uint64_t time)
 {
 	double since = (double)(int64_t)(time - scale->birth_time) * scale->ns_per_tick;
 	int64_t ns;

@@ -14,24 +14,21 @@
 
 enum { TOTALS_TRIES = 8, SNAPSHOT_TRIES = 5 };
 
-struct copy_words
-copy_words(const struct reader_copy *copy)
+struct copy_words copy_words(const struct reader_copy *copy)
 {
 	struct copy_words words;
 
 	source_read(copy->fd, &words, __builtin_offsetof(struct segment_header, reserve),
-		    sizeof words);
+	            sizeof words);
 	return words;
 }
 
-bool
-copy_is_dead(const struct reader_copy *copy)
+bool copy_is_dead(const struct reader_copy *copy)
 {
 	return copy->life != LIFE_ALIVE || copy->writer_gone;
 }
 
-struct reader_copy *
-copy_create(const char *path)
+struct reader_copy *copy_create(const char *path)
 {
 	struct reader_copy *copy = calloc(1, sizeof *copy);
 	const char *slash = strrchr(path, '/');
@@ -48,8 +45,7 @@ copy_create(const char *path)
 	return copy;
 }
 
-void
-copy_destroy(struct reader_copy *copy)
+void copy_destroy(struct reader_copy *copy)
 {
 	if (!copy)
 		return;
@@ -59,8 +55,7 @@ copy_destroy(struct reader_copy *copy)
 	free(copy);
 }
 
-int
-copy_clear(struct reader_copy *copy)
+int copy_clear(struct reader_copy *copy)
 {
 	size_t from = __builtin_offsetof(struct reader_copy, op);
 
@@ -70,8 +65,7 @@ copy_clear(struct reader_copy *copy)
 	return copy->arena ? 0 : -ENOMEM;
 }
 
-int
-vector_add(struct reader_copy *copy, struct copy_vector *vector, const void *item, size_t size)
+int vector_add(struct reader_copy *copy, struct copy_vector *vector, const void *item, size_t size)
 {
 	if (vector->count == vector->room) {
 		size_t room = vector->room ? vector->room * 2 : 64;
@@ -88,8 +82,7 @@ vector_add(struct reader_copy *copy, struct copy_vector *vector, const void *ite
 	return 0;
 }
 
-static int
-table_copy(struct reader_copy *copy, enum segment_region_id id)
+static int table_copy(struct reader_copy *copy, enum segment_region_id id)
 {
 	const struct segment_region *region = &copy->header.regions[id];
 	struct copy_table *table = &copy->tables[id];
@@ -107,8 +100,7 @@ table_copy(struct reader_copy *copy, enum segment_region_id id)
 }
 
 /* The arrays are for 1,024 devices; what is copied are those of the devices that there are. */
-static int
-counters_copy(struct reader_copy *copy)
+static int counters_copy(struct reader_copy *copy)
 {
 	static const struct {
 		size_t offset, size;
@@ -133,15 +125,14 @@ counters_copy(struct reader_copy *copy)
 			size_t at = kind * sizeof(struct segment_counters) + arrays[i].offset;
 
 			source_read(copy->fd, (char *)table->data + at, region->offset + at,
-				    devices * arrays[i].size);
+			            devices * arrays[i].size);
 		}
 	return 0;
 }
 
 /* The lists of members, before the entry of a space that is long closed can be given to another:
  * such a one is left out. */
-static int
-members_copy(struct reader_copy *copy)
+static int members_copy(struct reader_copy *copy)
 {
 	struct copy_table *table = &copy->tables[REGION_SPACES];
 	struct segment_space *spaces = table->data, *again;
@@ -167,8 +158,7 @@ members_copy(struct reader_copy *copy)
 
 /* Spaces, rows and counters; says whether they are those at copy->op. `commit` comes before the
  * counts of the tables, so that these hold at least what there was at that op. */
-static int
-totals_copy(struct reader_copy *copy)
+static int totals_copy(struct reader_copy *copy)
 {
 	struct copy_words words = copy_words(copy);
 	int error;
@@ -192,8 +182,7 @@ totals_copy(struct reader_copy *copy)
 }
 
 /* Frames are rewritten in place: the one that changed meanwhile is left out. */
-static void
-frames_recheck(struct reader_copy *copy)
+static void frames_recheck(struct reader_copy *copy)
 {
 	const struct segment_region *region = &copy->header.regions[REGION_FRAMES];
 	struct copy_table *table = &copy->tables[REGION_FRAMES];
@@ -209,8 +198,7 @@ frames_recheck(struct reader_copy *copy)
 }
 
 /* The same for failures, whose lists are read in between. */
-static int
-failures_copy(struct reader_copy *copy)
+static int failures_copy(struct reader_copy *copy)
 {
 	const struct segment_region *region = &copy->header.regions[REGION_FAILURES];
 	struct copy_table *table = &copy->tables[REGION_FAILURES];
@@ -221,11 +209,11 @@ failures_copy(struct reader_copy *copy)
 	for (i = 0; !error && i < table->count; i++) {
 		failure = (struct segment_failure *)table->data + i;
 		copy_block(copy, failure->devices_block,
-			   failure->device_count * sizeof(struct segment_failure_device), true);
+		           failure->device_count * sizeof(struct segment_failure_device), true);
 		copy_block(copy, failure->lines_block,
-			   failure->line_count * sizeof(struct segment_share_of), true);
+		           failure->line_count * sizeof(struct segment_share_of), true);
 		copy_block(copy, failure->buffers_block,
-			   failure->buffer_count * sizeof(struct segment_failure_buffer), true);
+		           failure->buffer_count * sizeof(struct segment_failure_buffer), true);
 		source_read(copy->fd, &again, region->offset + i * sizeof again, sizeof again);
 		if (memcmp(&again, failure, sizeof again) != 0)
 			failure->number = 0;
@@ -233,8 +221,7 @@ failures_copy(struct reader_copy *copy)
 	return error;
 }
 
-static void
-last_time_copy(struct reader_copy *copy)
+static void last_time_copy(struct reader_copy *copy)
 {
 	const struct segment_region *ring = &copy->header.regions[REGION_RING];
 	struct segment_event event;
@@ -242,17 +229,16 @@ last_time_copy(struct reader_copy *copy)
 	if (ring->count == 0 || copy->op == 0)
 		return;
 	source_read(copy->fd, &event, ring->offset + copy->op % ring->count * sizeof event,
-		    sizeof event);
+	            sizeof event);
 	copy->last_time = event.type_op >> 32 == (uint32_t)copy->op ? event.time : 0;
 }
 
 /* Tables of which what is complete at one op stays so. */
-static int
-tables_copy(struct reader_copy *copy)
+static int tables_copy(struct reader_copy *copy)
 {
 	static const enum segment_region_id ids[] = {REGION_DEVICES, REGION_STRINGS, REGION_TAGS,
-						     REGION_FAULTS,  REGION_FRAMES,  REGION_MARKS,
-						     REGION_PROGRAMS};
+	                                             REGION_FAULTS,  REGION_FRAMES,  REGION_MARKS,
+	                                             REGION_PROGRAMS};
 	size_t i;
 	int error = 0;
 
@@ -267,8 +253,7 @@ tables_copy(struct reader_copy *copy)
 }
 
 /* One try. -EAGAIN: the writer was too fast for it. */
-static int
-attempt(struct reader_copy *copy, bool with_slots, int totals_tries, bool last)
+static int attempt(struct reader_copy *copy, bool with_slots, int totals_tries, bool last)
 {
 	int error;
 
@@ -286,8 +271,7 @@ attempt(struct reader_copy *copy, bool with_slots, int totals_tries, bool last)
 	return error ? error : tables_copy(copy);
 }
 
-static int
-copy_fill(struct reader_copy *copy, enum view_depth depth)
+static int copy_fill(struct reader_copy *copy, enum view_depth depth)
 {
 	int try, error = 0;
 
@@ -298,16 +282,15 @@ copy_fill(struct reader_copy *copy, enum view_depth depth)
 	}
 	for (try = 0; try < SNAPSHOT_TRIES; try++) {
 		error = attempt(copy, true, depth == VIEW_TOTALS ? 1 : TOTALS_TRIES,
-				try == SNAPSHOT_TRIES - 1);
+		                try == SNAPSHOT_TRIES - 1);
 		if (error != -EAGAIN)
 			break;
 	}
 	return error;
 }
 
-int
-copy_take(int fd, const char *path, enum view_depth depth, bool kept, struct reader_copy **ret_copy,
-	  struct segment_reject *ret_reject)
+int copy_take(int fd, const char *path, enum view_depth depth, bool kept,
+              struct reader_copy **ret_copy, struct segment_reject *ret_reject)
 {
 	struct reader_copy *copy = copy_create(path);
 	int error;

@@ -39,7 +39,7 @@ struct copy_vector {
 
 struct reader_copy {
 	struct arena *arena; /* of what is in the copy */
-	int fd;		     /* -1: an image */
+	int fd;              /* -1: an image */
 	char name[256];
 	struct segment_header header;
 	struct reader_clock now;
@@ -56,7 +56,7 @@ struct reader_copy {
 	uint64_t last_time;  /* of the last operation; 0 unknown */
 
 	struct copy_table tables[REGION_LIMIT]; /* small ones; not ring, bitmap, slots, details */
-	uint8_t **parts;			/* of the blocks region; NULL: not copied yet */
+	uint8_t **parts;                        /* of the blocks region; NULL: not copied yet */
 	uint32_t part_count, block_units, unit_updates;
 	uint64_t joined_bytes;
 
@@ -69,7 +69,7 @@ struct reader_copy {
 	size_t detail_count, detail_room;
 	struct copy_vector lost, undo; /* struct snapshot_lost, snapshot_undo */
 	struct copy_vector shares;     /* words; details[i].shares_block is an index into it + 1 */
-	uint64_t corrupt;	       /* records that are set but make no sense */
+	uint64_t corrupt;              /* records that are set but make no sense */
 };
 
 /* The source (reader_source.c). */
@@ -82,7 +82,7 @@ void source_read(int fd, void *to, uint64_t offset, size_t bytes);
 void source_read_sparse(int fd, void *to, uint64_t offset, uint64_t bytes);
 /* Whether the header is one that this reader knows, and its regions may be read. */
 int header_check(const struct segment_header *header, const char *path,
-		 struct segment_reject *ret_reject);
+                 struct segment_reject *ret_reject);
 
 /* Life (reader_life.c): sets copy->life, copy->writer_gone from the file and its header. kept: a
  * file that may be a copy, so that a lock that nobody holds says nothing. */
@@ -101,7 +101,7 @@ bool copy_is_dead(const struct reader_copy *copy);
 const void *copy_block(struct reader_copy *copy, uint32_t block, size_t bytes, bool fresh);
 /* The shares of a record, checked to be its own and whole. NULL: none such. */
 const struct segment_shares *copy_shares(struct reader_copy *copy,
-					 const struct segment_detail *detail, bool fresh);
+                                         const struct segment_detail *detail, bool fresh);
 int shares_keep(struct reader_copy *copy, const struct segment_shares *shares,
                 struct segment_detail *detail);
 /* The shares of a record that is in the copy. */
@@ -129,7 +129,7 @@ struct reader_scale {
 	double ns_per_tick;
 };
 struct reader_scale clock_scale(const struct segment_header *header,
-				const struct reader_clock *now);
+                                const struct reader_clock *now);
 /* 0 unknown. */
 uint64_t clock_realtime_ns(const struct reader_scale *scale, uint64_t time);
 
@@ -143,8 +143,8 @@ bool block_part_is_empty(const struct reader_copy *copy, uint32_t part);
  * writer can cause. */
 int copy_parse(struct reader_copy *copy, enum view_depth depth, struct segment_view **ret_view);
 
-static inline const void *
-copy_element(const struct reader_copy *copy, enum segment_region_id id, uint32_t index, size_t size)
+static inline const void *copy_element(const struct reader_copy *copy, enum segment_region_id id,
+                                       uint32_t index, size_t size)
 {
 	const struct copy_table *table = &copy->tables[id];
 

@@ -8,8 +8,7 @@
 
 enum { BATCH_MAX = 65536 };
 
-static bool
-slot_is_live(const struct reader_copy *copy, uint32_t slot, uint64_t op)
+static bool slot_is_live(const struct reader_copy *copy, uint32_t slot, uint64_t op)
 {
 	const struct segment_region *regions = copy->header.regions;
 	struct segment_slot found;
@@ -24,8 +23,7 @@ slot_is_live(const struct reader_copy *copy, uint32_t slot, uint64_t op)
 	return word >> slot % 64 & 1 && (op == 0 || slot_op(&found) == op);
 }
 
-static bool
-share_is_gone(struct reader_copy *copy, uint32_t slot, uint32_t member)
+static bool share_is_gone(struct reader_copy *copy, uint32_t slot, uint32_t member)
 {
 	const struct segment_region *region = &copy->header.regions[REGION_DETAILS];
 	const struct segment_shares *shares;
@@ -35,23 +33,19 @@ share_is_gone(struct reader_copy *copy, uint32_t slot, uint32_t member)
 		return false;
 	source_read(copy->fd, &detail, region->offset + slot * sizeof detail, sizeof detail);
 	shares = copy_shares(copy, &detail, false);
-	return shares && member < shares->members &&
-	       shares->words[member / 64] >> member % 64 & 1;
+	return shares && member < shares->members && shares->words[member / 64] >> member % 64 & 1;
 }
 
-static bool
-space_was_changed(const struct reader_copy *copy, uint64_t handle, uint64_t op)
+static bool space_was_changed(const struct reader_copy *copy, uint64_t handle, uint64_t op)
 {
-	const struct segment_space *space =
-	        copy_element(copy, REGION_SPACES, (uint32_t)handle % SEGMENT_MAX_SPACES,
-	                     sizeof *space);
+	const struct segment_space *space = copy_element(
+		copy, REGION_SPACES, (uint32_t)handle % SEGMENT_MAX_SPACES, sizeof *space);
 
 	return space && space->handle == handle &&
 	       (space->open_op == op || space->ready_op == op || space->close_op == op);
 }
 
-static bool
-was_done(struct reader_copy *copy, const struct segment_event *event, uint64_t op)
+static bool was_done(struct reader_copy *copy, const struct segment_event *event, uint64_t op)
 {
 	uint32_t slot = (uint32_t)event->place & 0xffffffu;
 
@@ -72,8 +66,7 @@ was_done(struct reader_copy *copy, const struct segment_event *event, uint64_t o
 	return true;
 }
 
-void
-dead_op(struct reader_copy *copy)
+void dead_op(struct reader_copy *copy)
 {
 	const struct segment_region *ring = &copy->header.regions[REGION_RING];
 	uint64_t end = copy->header.reserve;

@@ -30,9 +30,8 @@ static const uint32_t table_bytes[REGION_LIMIT] = {
 	[REGION_PROGRAMS] = sizeof(struct segment_program),
 };
 
-int
-segment_image_take(const char *path, struct segment_image **ret_image,
-		   struct segment_reject *ret_reject)
+int segment_image_take(const char *path, struct segment_image **ret_image,
+                       struct segment_reject *ret_reject)
 {
 	struct segment_image *image = calloc(1, sizeof *image);
 	int fd, error;
@@ -54,8 +53,7 @@ segment_image_take(const char *path, struct segment_image **ret_image,
 	return 0;
 }
 
-void
-segment_image_destroy(struct segment_image *image)
+void segment_image_destroy(struct segment_image *image)
 {
 	if (!image)
 		return;
@@ -72,8 +70,7 @@ struct image_out {
 	uint64_t bytes, sections;
 };
 
-static void
-put(struct image_out *out, const void *from, size_t bytes)
+static void put(struct image_out *out, const void *from, size_t bytes)
 {
 	const char *at = from;
 
@@ -90,9 +87,8 @@ put(struct image_out *out, const void *from, size_t bytes)
 	}
 }
 
-static void
-put_section(struct image_out *out, uint32_t type, uint64_t first, const void *elements,
-	    uint64_t count, uint32_t element_bytes)
+static void put_section(struct image_out *out, uint32_t type, uint64_t first, const void *elements,
+                        uint64_t count, uint32_t element_bytes)
 {
 	uint64_t bytes = count * element_bytes, padded = (bytes + 7) & ~7ull;
 	struct snapshot_section section = {
@@ -109,8 +105,7 @@ put_section(struct image_out *out, uint32_t type, uint64_t first, const void *el
 	out->sections++;
 }
 
-static void
-put_blocks(struct image_out *out, const struct reader_copy *copy)
+static void put_blocks(struct image_out *out, const struct reader_copy *copy)
 {
 	uint32_t part, units = COPY_PART_UNITS;
 
@@ -119,12 +114,11 @@ put_blocks(struct image_out *out, const struct reader_copy *copy)
 
 		if (!block_part_is_empty(copy, part))
 			put_section(out, REGION_BLOCKS, (uint64_t)part * units, copy->parts[part],
-				    left < units ? left : units, COPY_UNIT);
+			            left < units ? left : units, COPY_UNIT);
 	}
 }
 
-static void
-put_sections(struct image_out *out, const struct reader_copy *copy)
+static void put_sections(struct image_out *out, const struct reader_copy *copy)
 {
 	uint32_t id;
 
@@ -132,25 +126,24 @@ put_sections(struct image_out *out, const struct reader_copy *copy)
 	for (id = 0; id < REGION_LIMIT; id++)
 		if (table_bytes[id] && copy->tables[id].count)
 			put_section(out, id, 0, copy->tables[id].data, copy->tables[id].count,
-				    table_bytes[id]);
+			            table_bytes[id]);
 	put_blocks(out, copy);
 	put_section(out, REGION_SLOTS, 0, copy->slots, copy->slot_count, sizeof *copy->slots);
 	put_section(out, SNAPSHOT_SLOT_NUMBERS, 0, copy->slot_numbers, copy->slot_count,
-		    sizeof *copy->slot_numbers);
+	            sizeof *copy->slot_numbers);
 	put_section(out, SNAPSHOT_SLOT_DETAILS, 0, copy->detail_of, copy->slot_count,
-		    sizeof *copy->detail_of);
+	            sizeof *copy->detail_of);
 	put_section(out, REGION_DETAILS, 0, copy->details, copy->detail_count,
-		    sizeof *copy->details);
+	            sizeof *copy->details);
 	put_section(out, SNAPSHOT_SHARES, 0, copy->shares.items, copy->shares.count,
 	            sizeof(uint64_t));
 	put_section(out, SNAPSHOT_LOST, 0, copy->lost.items, copy->lost.count,
-		    sizeof(struct snapshot_lost));
+	            sizeof(struct snapshot_lost));
 	put_section(out, SNAPSHOT_UNDO, 0, copy->undo.items, copy->undo.count,
-		    sizeof(struct snapshot_undo));
+	            sizeof(struct snapshot_undo));
 }
 
-int
-segment_image_write(const struct segment_image *image, int fd)
+int segment_image_write(const struct segment_image *image, int fd)
 {
 	const struct reader_copy *copy = image->copy;
 	struct image_out count = {.fd = -1}, out = {.fd = fd};
@@ -160,7 +153,7 @@ segment_image_write(const struct segment_image *image, int fd)
 		.header_bytes = sizeof header,
 		.life = copy->life,
 		.flags = (copy->writer_gone ? SNAPSHOT_WRITER_GONE : 0u) |
-			 (copy->totals_exact ? SNAPSHOT_TOTALS_EXACT : 0u),
+	                 (copy->totals_exact ? SNAPSHOT_TOTALS_EXACT : 0u),
 		.time = copy->now.time,
 		.monotonic_ns = copy->now.monotonic_ns,
 		.realtime_ns = copy->now.realtime_ns,
@@ -183,8 +176,7 @@ segment_image_write(const struct segment_image *image, int fd)
 
 /* --- reading -------------------------------------------------------------------------------- */
 
-static int
-image_header(struct reader_copy *copy, const struct snapshot_image *header)
+static int image_header(struct reader_copy *copy, const struct snapshot_image *header)
 {
 	if (header->life > LIFE_IMAGE)
 		return -EINVAL;
@@ -204,9 +196,8 @@ image_header(struct reader_copy *copy, const struct snapshot_image *header)
 }
 
 /* Elements of a section in memory of the copy. */
-static void *
-elements_take(struct reader_copy *copy, const struct snapshot_section *section, const void *from,
-	      uint32_t element_bytes)
+static void *elements_take(struct reader_copy *copy, const struct snapshot_section *section,
+                           const void *from, uint32_t element_bytes)
 {
 	void *elements;
 
@@ -223,17 +214,16 @@ struct image_counts {
 	uint64_t slots, numbers, details_of;
 };
 
-static int
-image_vector(struct reader_copy *copy, const struct snapshot_section *section, const void *from,
-	     struct copy_vector *vector, uint32_t element_bytes)
+static int image_vector(struct reader_copy *copy, const struct snapshot_section *section,
+                        const void *from, struct copy_vector *vector, uint32_t element_bytes)
 {
 	vector->items = elements_take(copy, section, from, element_bytes);
 	vector->count = vector->room = vector->items ? section->count : 0;
 	return vector->items ? 0 : -EINVAL;
 }
 
-static int
-image_table(struct reader_copy *copy, const struct snapshot_section *section, const void *from)
+static int image_table(struct reader_copy *copy, const struct snapshot_section *section,
+                       const void *from)
 {
 	struct copy_table *table = &copy->tables[section->type];
 
@@ -244,8 +234,8 @@ image_table(struct reader_copy *copy, const struct snapshot_section *section, co
 	return table->data ? 0 : -EINVAL;
 }
 
-static int
-image_blocks(struct reader_copy *copy, const struct snapshot_section *section, const void *from)
+static int image_blocks(struct reader_copy *copy, const struct snapshot_section *section,
+                        const void *from)
 {
 	int error = copy->parts ? 0 : blocks_init(copy);
 
@@ -254,9 +244,8 @@ image_blocks(struct reader_copy *copy, const struct snapshot_section *section, c
 	return blocks_put(copy, section->first, from, section->count);
 }
 
-static int
-image_section(struct reader_copy *copy, const struct snapshot_section *section, const void *from,
-	      struct image_counts *counts)
+static int image_section(struct reader_copy *copy, const struct snapshot_section *section,
+                         const void *from, struct image_counts *counts)
 {
 	if (section->type < REGION_LIMIT && table_bytes[section->type])
 		return image_table(copy, section, from);
@@ -290,9 +279,8 @@ image_section(struct reader_copy *copy, const struct snapshot_section *section, 
 }
 
 /* Goes through the sections; the segment's header must be the first. */
-static int
-image_sections(struct reader_copy *copy, const uint8_t *bytes, uint64_t size,
-	       struct segment_reject *ret_reject)
+static int image_sections(struct reader_copy *copy, const uint8_t *bytes, uint64_t size,
+                          struct segment_reject *ret_reject)
 {
 	struct image_counts counts = {0};
 	struct snapshot_section section;
@@ -325,9 +313,8 @@ image_sections(struct reader_copy *copy, const uint8_t *bytes, uint64_t size,
 }
 
 /* Of one image of `size` bytes, as its header says. */
-static int
-image_view(const uint8_t *bytes, uint64_t size, const char *path, enum view_depth depth,
-	   struct segment_view **ret_view, struct segment_reject *ret_reject)
+static int image_view(const uint8_t *bytes, uint64_t size, const char *path, enum view_depth depth,
+                      struct segment_view **ret_view, struct segment_reject *ret_reject)
 {
 	struct reader_copy *copy = copy_create(path);
 	struct snapshot_image header;
@@ -355,25 +342,23 @@ image_view(const uint8_t *bytes, uint64_t size, const char *path, enum view_dept
 	return error;
 }
 
-static int
-image_header_check(const struct snapshot_image *header, uint64_t left, const char *path,
-		   struct segment_reject *ret_reject)
+static int image_header_check(const struct snapshot_image *header, uint64_t left, const char *path,
+                              struct segment_reject *ret_reject)
 {
 	if (header->magic != SNAPSHOT_MAGIC)
 		return reject(ret_reject, -EINVAL, path, "neither a snapshot nor a segment");
 	if (header->version != SNAPSHOT_VERSION || header->header_bytes != sizeof *header)
 		return reject(ret_reject, -EPROTONOSUPPORT, path,
-			      "snapshot format version %u; this program reads version %u",
-			      header->version, SNAPSHOT_VERSION);
+		              "snapshot format version %u; this program reads version %u",
+		              header->version, SNAPSHOT_VERSION);
 	if (header->size < sizeof *header || header->size > IMAGE_MAX || header->size > left)
 		return reject(ret_reject, -EINVAL, path, "cut off, or corrupt");
 	return 0;
 }
 
 /* A segment of which the bytes are in memory: the code for files reads it from one. */
-static int
-plain_view(const void *bytes, size_t size, enum view_depth depth, struct segment_view **ret_view,
-	   struct segment_reject *ret_reject)
+static int plain_view(const void *bytes, size_t size, enum view_depth depth,
+                      struct segment_view **ret_view, struct segment_reject *ret_reject)
 {
 	int fd = memfd_create("segment", MFD_CLOEXEC), error;
 	struct image_out out = {.fd = fd};
@@ -394,16 +379,14 @@ plain_view(const void *bytes, size_t size, enum view_depth depth, struct segment
 	return error;
 }
 
-static void
-reject_clear(struct segment_reject *ret_reject)
+static void reject_clear(struct segment_reject *ret_reject)
 {
 	if (ret_reject)
 		ret_reject->reason[0] = 0;
 }
 
-int
-segment_view_parse(const void *bytes, size_t size, enum view_depth depth,
-		   struct segment_view **ret_view, struct segment_reject *ret_reject)
+int segment_view_parse(const void *bytes, size_t size, enum view_depth depth,
+                       struct segment_view **ret_view, struct segment_reject *ret_reject)
 {
 	struct snapshot_image header;
 	int error;
@@ -416,9 +399,8 @@ segment_view_parse(const void *bytes, size_t size, enum view_depth depth,
 	return error ? error : image_view(bytes, header.size, "", depth, ret_view, ret_reject);
 }
 
-static int
-plain_file(int fd, const char *path, struct segment_view **ret_view,
-	   struct segment_reject *ret_reject)
+static int plain_file(int fd, const char *path, struct segment_view **ret_view,
+                      struct segment_reject *ret_reject)
 {
 	struct reader_copy *copy;
 	int error = copy_take(fd, path, VIEW_BUFFERS, true, &copy, ret_reject);
@@ -436,9 +418,9 @@ plain_file(int fd, const char *path, struct segment_view **ret_view,
 }
 
 /* The image at an offset of the file; its size on success. */
-static int
-file_image(int fd, uint64_t at, uint64_t file_bytes, const char *path, uint64_t *ret_size,
-	   struct segment_view **ret_view, struct segment_reject *ret_reject)
+static int file_image(int fd, uint64_t at, uint64_t file_bytes, const char *path,
+                      uint64_t *ret_size, struct segment_view **ret_view,
+                      struct segment_reject *ret_reject)
 {
 	struct snapshot_image header;
 	struct arena *arena;
@@ -462,9 +444,8 @@ file_image(int fd, uint64_t at, uint64_t file_bytes, const char *path, uint64_t 
 	return error;
 }
 
-int
-segment_file_read(const char *path, int (*found)(struct segment_view *view, void *arg), void *arg,
-		  struct segment_reject *ret_reject)
+int segment_file_read(const char *path, int (*found)(struct segment_view *view, void *arg),
+                      void *arg, struct segment_reject *ret_reject)
 {
 	int fd = source_open(path, (uid_t)-1, ret_reject), result = 0;
 	uint64_t at = 0, size = 0, magic;
@@ -484,7 +465,7 @@ segment_file_read(const char *path, int (*found)(struct segment_view *view, void
 	do {
 		if (!result)
 			result = file_image(fd, at, (uint64_t)st.st_size, path, &size, &view,
-					    ret_reject);
+			                    ret_reject);
 		if (!result)
 			result = found(view, arg);
 		at += size;

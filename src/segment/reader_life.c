@@ -20,23 +20,21 @@ enum { EXITING_FLAG = 4 /* PF_EXITING of the kernel */ };
 
 /* Fields of /proc/<pid>/stat, by their numbers in proc(5). */
 struct pid_stat {
-	char state;			  /* 3 */
-	unsigned long flags;		  /* 9 */
-	long threads;			  /* 20 */
-	unsigned long long start;	  /* 22 */
+	char state;                       /* 3 */
+	unsigned long flags;              /* 9 */
+	long threads;                     /* 20 */
+	unsigned long long start;         /* 22 */
 	unsigned long long address_bytes; /* 23 */
 };
 
-static bool
-lock_is_held(int fd)
+static bool lock_is_held(int fd)
 {
 	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
 
 	return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
-static uint64_t
-own_pid_ns(void)
+static uint64_t own_pid_ns(void)
 {
 	struct stat st;
 
@@ -44,23 +42,21 @@ own_pid_ns(void)
 }
 
 /* Fields after the name, which ends with the last ')'. */
-static int
-pid_stat_parse(const char *text, struct pid_stat *ret)
+static int pid_stat_parse(const char *text, struct pid_stat *ret)
 {
 	const char *at = strrchr(text, ')');
 
 	if (!at)
 		return -EINVAL;
 	if (sscanf(at + 1,
-		   " %c %*d %*d %*d %*d %*d %lu %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld %*d "
-		   "%llu %llu",
-		   &ret->state, &ret->flags, &ret->threads, &ret->start, &ret->address_bytes) != 5)
+	           " %c %*d %*d %*d %*d %*d %lu %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld %*d "
+	           "%llu %llu",
+	           &ret->state, &ret->flags, &ret->threads, &ret->start, &ret->address_bytes) != 5)
 		return -EINVAL;
 	return 0;
 }
 
-static int
-pid_stat_read(int32_t pid, struct pid_stat *ret)
+static int pid_stat_read(int32_t pid, struct pid_stat *ret)
 {
 	char path[64], text[1024];
 	ssize_t n;
@@ -80,8 +76,7 @@ pid_stat_read(int32_t pid, struct pid_stat *ret)
 }
 
 /* A zombie with threads is a process whose first thread has ended and which runs on. */
-static enum pid_state
-pid_look(const struct segment_process *process, struct pid_stat *ret_stat)
+static enum pid_state pid_look(const struct segment_process *process, struct pid_stat *ret_stat)
 {
 	int error;
 
@@ -99,8 +94,8 @@ pid_look(const struct segment_process *process, struct pid_stat *ret_stat)
 	return PID_ALIVE;
 }
 
-static enum view_life
-life_of_dead(const struct segment_header *header, enum pid_state pid, const struct pid_stat *stat)
+static enum view_life life_of_dead(const struct segment_header *header, enum pid_state pid,
+                                   const struct pid_stat *stat)
 {
 	if (header->state & SEGMENT_STATE_STOPPED)
 		return LIFE_STOPPED;
@@ -115,8 +110,7 @@ life_of_dead(const struct segment_header *header, enum pid_state pid, const stru
 
 /* Of a segment that another process writes on behalf of its subject, the lock says nothing about
  * the subject. */
-static enum view_life
-life_of_proxy(const struct segment_header *header, enum pid_state pid)
+static enum view_life life_of_proxy(const struct segment_header *header, enum pid_state pid)
 {
 	if (header->state & SEGMENT_STATE_STOPPED)
 		return LIFE_STOPPED;
@@ -125,8 +119,8 @@ life_of_proxy(const struct segment_header *header, enum pid_state pid)
 	return pid == PID_DEAD ? LIFE_KILLED : LIFE_ALIVE;
 }
 
-static enum view_life
-life_decide(const struct segment_header *header, bool locked, bool *ret_writer_gone)
+static enum view_life life_decide(const struct segment_header *header, bool locked,
+                                  bool *ret_writer_gone)
 {
 	struct pid_stat stat = {0};
 	enum pid_state pid = pid_look(&header->subject, &stat);
@@ -140,8 +134,7 @@ life_decide(const struct segment_header *header, bool locked, bool *ret_writer_g
 	return life_of_dead(header, pid, &stat);
 }
 
-static enum view_life
-life_of_kept(const struct segment_header *header)
+static enum view_life life_of_kept(const struct segment_header *header)
 {
 	if (header->state & SEGMENT_STATE_STOPPED)
 		return LIFE_STOPPED;
@@ -149,8 +142,7 @@ life_of_kept(const struct segment_header *header)
 }
 
 /* The lock first: the marks that the writer left are final once it is free. */
-void
-life_of_copy(struct reader_copy *copy, bool kept)
+void life_of_copy(struct reader_copy *copy, bool kept)
 {
 	bool locked = lock_is_held(copy->fd);
 
@@ -162,8 +154,7 @@ life_of_copy(struct reader_copy *copy, bool kept)
 		copy->life = life_decide(&copy->header, locked, &copy->writer_gone);
 }
 
-int
-segment_life(const char *path, enum view_life *ret_life, struct segment_process *ret_subject)
+int segment_life(const char *path, enum view_life *ret_life, struct segment_process *ret_subject)
 {
 	struct segment_header header;
 	bool locked, writer_gone;

@@ -8,14 +8,12 @@
 
 enum { FAILURE_BUFFERS_MAX = 1 << 16, CBS_MAX = 1 << 16, FRAME_LINES = 126 };
 
-static uint32_t
-device_or_none(const struct parse *p, uint32_t device)
+static uint32_t device_or_none(const struct parse *p, uint32_t device)
 {
 	return device < p->view->device_count ? device : NONE;
 }
 
-static void
-fault_fill(struct parse *p, const struct segment_fault *from, struct view_fault *fault)
+static void fault_fill(struct parse *p, const struct segment_fault *from, struct view_fault *fault)
 {
 	fault->type = from->type;
 	fault->space = parse_space(p, from->space);
@@ -38,8 +36,7 @@ fault_fill(struct parse *p, const struct segment_fault *from, struct view_fault 
 	fault->count = from->count;
 }
 
-static int
-parse_faults(struct parse *p)
+static int parse_faults(struct parse *p)
 {
 	const struct segment_fault *faults = p->copy->tables[REGION_FAULTS].data;
 	uint32_t count = p->copy->tables[REGION_FAULTS].count, i;
@@ -56,8 +53,8 @@ parse_faults(struct parse *p)
 
 /* --- frames --------------------------------------------------------------------------------- */
 
-static void
-line_fill(const struct parse *p, const struct segment_share_of *from, struct view_line *line)
+static void line_fill(const struct parse *p, const struct segment_share_of *from,
+                      struct view_line *line)
 {
 	line->space = parse_space(p, from->space);
 	line->member = from->member;
@@ -71,8 +68,7 @@ line_fill(const struct parse *p, const struct segment_share_of *from, struct vie
 	line->held = from->held;
 }
 
-static int
-frame_fill(struct parse *p, const struct segment_frame *from, struct view_frame *frame)
+static int frame_fill(struct parse *p, const struct segment_frame *from, struct view_frame *frame)
 {
 	uint32_t i;
 
@@ -90,15 +86,13 @@ frame_fill(struct parse *p, const struct segment_frame *from, struct view_frame 
 	return 0;
 }
 
-static bool
-frame_is_whole(const struct parse *p, const struct segment_frame *frame)
+static bool frame_is_whole(const struct parse *p, const struct segment_frame *frame)
 {
 	return frame->op && frame->count && frame->count <= FRAME_LINES &&
 	       frame->kind < p->view->kind_count;
 }
 
-static int
-parse_frames(struct parse *p)
+static int parse_frames(struct parse *p)
 {
 	const struct segment_frame *frames = p->copy->tables[REGION_FRAMES].data;
 	uint32_t count = p->copy->tables[REGION_FRAMES].count, i;
@@ -114,8 +108,7 @@ parse_frames(struct parse *p)
 	return error;
 }
 
-uint32_t
-parse_frame_index(const struct parse *p, uint32_t frame)
+uint32_t parse_frame_index(const struct parse *p, uint32_t frame)
 {
 	const struct segment_frame *frames = p->copy->tables[REGION_FRAMES].data;
 	uint32_t i, index = 0;
@@ -130,15 +123,15 @@ parse_frame_index(const struct parse *p, uint32_t frame)
 
 /* --- failures ------------------------------------------------------------------------------- */
 
-static int
-failure_lines(struct parse *p, const struct segment_failure *from, struct view_failure *failure)
+static int failure_lines(struct parse *p, const struct segment_failure *from,
+                         struct view_failure *failure)
 {
 	const struct segment_share_of *lines;
 	uint32_t i;
 
 	failure->line_count = from->line_count;
 	lines = parse_list(p, from->lines_block, &failure->line_count, SEGMENT_MAX_ROWS,
-			   sizeof *lines);
+	                   sizeof *lines);
 	failure->lines = arena_take(p->arena, failure->line_count, sizeof *failure->lines);
 	if (!failure->lines)
 		return -ENOMEM;
@@ -147,9 +140,8 @@ failure_lines(struct parse *p, const struct segment_failure *from, struct view_f
 	return 0;
 }
 
-static void
-failure_buffer(struct parse *p, const struct segment_failure_buffer *from,
-	       struct view_failure_buffer *buffer)
+static void failure_buffer(struct parse *p, const struct segment_failure_buffer *from,
+                           struct view_failure_buffer *buffer)
 {
 	buffer->id = from->id;
 	buffer->address = from->address;
@@ -163,8 +155,8 @@ failure_buffer(struct parse *p, const struct segment_failure_buffer *from,
 	buffer->class_then = from->class_then < CLASS_LIMIT ? from->class_then : CLASS_USER;
 }
 
-static int
-failure_buffers(struct parse *p, const struct segment_failure *from, struct view_failure *failure)
+static int failure_buffers(struct parse *p, const struct segment_failure *from,
+                           struct view_failure *failure)
 {
 	const struct segment_failure_buffer *buffers;
 	uint32_t i;
@@ -172,7 +164,7 @@ failure_buffers(struct parse *p, const struct segment_failure *from, struct view
 	failure->buffer_count = from->buffer_count;
 	failure->buffers_total = from->buffers_total;
 	buffers = parse_list(p, from->buffers_block, &failure->buffer_count, FAILURE_BUFFERS_MAX,
-			     sizeof *buffers);
+	                     sizeof *buffers);
 	failure->buffers = arena_take(p->arena, failure->buffer_count, sizeof *failure->buffers);
 	if (!failure->buffers)
 		return -ENOMEM;
@@ -181,22 +173,22 @@ failure_buffers(struct parse *p, const struct segment_failure *from, struct view
 	return 0;
 }
 
-static void
-failure_devices(struct parse *p, const struct segment_failure *from, struct view_failure *failure)
+static void failure_devices(struct parse *p, const struct segment_failure *from,
+                            struct view_failure *failure)
 {
 	uint32_t i, kept = 0;
 
 	failure->device_count = from->device_count;
 	failure->devices = parse_list(p, from->devices_block, &failure->device_count,
-				      SEGMENT_MAX_DEVICES, sizeof *failure->devices);
+	                              SEGMENT_MAX_DEVICES, sizeof *failure->devices);
 	for (i = 0; i < failure->device_count; i++)
 		if (failure->devices[i].device < p->view->device_count)
 			failure->devices[kept++] = failure->devices[i];
 	failure->device_count = kept;
 }
 
-static int
-failure_fill(struct parse *p, const struct segment_failure *from, struct view_failure *failure)
+static int failure_fill(struct parse *p, const struct segment_failure *from,
+                        struct view_failure *failure)
 {
 	int error;
 
@@ -217,16 +209,14 @@ failure_fill(struct parse *p, const struct segment_failure *from, struct view_fa
 	return error ? error : failure_buffers(p, from, failure);
 }
 
-static int
-compare_failures(const void *a, const void *b)
+static int compare_failures(const void *a, const void *b)
 {
 	const struct view_failure *left = a, *right = b;
 
 	return (left->number > right->number) - (left->number < right->number);
 }
 
-static int
-parse_failures(struct parse *p)
+static int parse_failures(struct parse *p)
 {
 	const struct segment_failure *failures = p->copy->tables[REGION_FAILURES].data;
 	uint32_t count = p->copy->tables[REGION_FAILURES].count, i;
@@ -239,7 +229,7 @@ parse_failures(struct parse *p)
 	for (i = 0; i < count && !error; i++)
 		if (failures[i].number && failures[i].op)
 			error = failure_fill(p, &failures[i],
-					     &view->failures[view->failure_count++]);
+			                     &view->failures[view->failure_count++]);
 	if (view->failure_count)
 		qsort(view->failures, view->failure_count, sizeof *view->failures,
 		      compare_failures);
@@ -248,16 +238,14 @@ parse_failures(struct parse *p)
 
 /* --- marks, programs ------------------------------------------------------------------------ */
 
-static int
-compare_marks(const void *a, const void *b)
+static int compare_marks(const void *a, const void *b)
 {
 	const struct view_mark *left = a, *right = b;
 
 	return (left->op > right->op) - (left->op < right->op);
 }
 
-static int
-parse_marks(struct parse *p)
+static int parse_marks(struct parse *p)
 {
 	const struct segment_mark *marks = p->copy->tables[REGION_MARKS].data;
 	uint32_t count = p->copy->tables[REGION_MARKS].count, i;
@@ -279,8 +267,7 @@ parse_marks(struct parse *p)
 	return 0;
 }
 
-static int
-parse_programs(struct parse *p)
+static int parse_programs(struct parse *p)
 {
 	const struct segment_program *programs = p->copy->tables[REGION_PROGRAMS].data;
 	struct segment_view *view = p->view;
@@ -298,13 +285,12 @@ parse_programs(struct parse *p)
 		program->live = programs[i].live != 0;
 		program->cb_count = program->live ? programs[i].cb_count : 0;
 		program->cbs = parse_list(p, programs[i].cb_block, &program->cb_count, CBS_MAX,
-					  sizeof *program->cbs);
+		                          sizeof *program->cbs);
 	}
 	return 0;
 }
 
-int
-parse_lists(struct parse *p)
+int parse_lists(struct parse *p)
 {
 	int error = parse_faults(p);
 

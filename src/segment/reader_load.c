@@ -9,9 +9,8 @@
 enum { LOAD_TRIES = 8 };
 
 /* Of the last try that a live writer spoilt, the view is kept, and not called exact. */
-int
-segment_view_load(const char *path, uid_t owner, enum view_depth depth,
-		  struct segment_view **ret_view, struct segment_reject *ret_reject)
+int segment_view_load(const char *path, uid_t owner, enum view_depth depth,
+                      struct segment_view **ret_view, struct segment_reject *ret_reject)
 {
 	struct segment_view *view = NULL;
 	struct reader_copy *copy;

@@ -9,8 +9,7 @@
 enum { PATH_BYTES_MAX = 2047 /* a longer tag path is cut */ };
 #define LIST_BYTES_MAX (512u << 20) /* of lists in one view */
 
-void
-segment_view_destroy(struct segment_view *view)
+void segment_view_destroy(struct segment_view *view)
 {
 	if (!view)
 		return;
@@ -19,8 +18,7 @@ segment_view_destroy(struct segment_view *view)
 }
 
 /* Text of foreign origin: any bytes. */
-static char *
-text_copy(struct parse *p, const char *bytes, size_t length)
+static char *text_copy(struct parse *p, const char *bytes, size_t length)
 {
 	char *text = arena_string(p->arena, bytes, length);
 	char *nul;
@@ -32,8 +30,7 @@ text_copy(struct parse *p, const char *bytes, size_t length)
 	return text;
 }
 
-const char *
-parse_string(struct parse *p, uint32_t reference)
+const char *parse_string(struct parse *p, uint32_t reference)
 {
 	const struct copy_table *table = &p->copy->tables[REGION_STRINGS];
 	uint64_t at = (uint64_t)reference * 8;
@@ -53,8 +50,7 @@ parse_string(struct parse *p, uint32_t reference)
 	return p->strings[reference];
 }
 
-static int
-strings_init(struct parse *p)
+static int strings_init(struct parse *p)
 {
 	const struct copy_table *table = &p->copy->tables[REGION_STRINGS];
 
@@ -64,20 +60,17 @@ strings_init(struct parse *p)
 	return p->strings ? 0 : -ENOMEM;
 }
 
-uint32_t
-parse_tag(const struct parse *p, uint32_t tag)
+uint32_t parse_tag(const struct parse *p, uint32_t tag)
 {
 	return tag < p->view->tag_count ? tag : 0;
 }
 
-const char *
-parse_tag_path(const struct parse *p, uint32_t tag)
+const char *parse_tag_path(const struct parse *p, uint32_t tag)
 {
 	return p->view->tags[parse_tag(p, tag)].path;
 }
 
-uint32_t
-parse_space(const struct parse *p, uint32_t handle)
+uint32_t parse_space(const struct parse *p, uint32_t handle)
 {
 	uint32_t index = p->space_of_entry[handle % SEGMENT_MAX_SPACES];
 
@@ -86,8 +79,7 @@ parse_space(const struct parse *p, uint32_t handle)
 	return index - 1;
 }
 
-void *
-parse_list(struct parse *p, uint32_t block, uint32_t *count, uint32_t limit, size_t size)
+void *parse_list(struct parse *p, uint32_t block, uint32_t *count, uint32_t limit, size_t size)
 {
 	size_t bytes = *count * size;
 	const void *from;
@@ -107,8 +99,7 @@ parse_list(struct parse *p, uint32_t block, uint32_t *count, uint32_t limit, siz
 	return list;
 }
 
-static const char *
-path_join(struct parse *p, const struct view_tag *parent, const char *name)
+static const char *path_join(struct parse *p, const struct view_tag *parent, const char *name)
 {
 	size_t before = strlen(parent->path), length = strlen(name);
 	char *path;
@@ -127,8 +118,7 @@ path_join(struct parse *p, const struct view_tag *parent, const char *name)
 }
 
 /* A tag is made after its parent, so that parents have lower numbers and there are no cycles. */
-static int
-parse_tags(struct parse *p)
+static int parse_tags(struct parse *p)
 {
 	const struct segment_tag *tags = p->copy->tables[REGION_TAGS].data;
 	struct segment_view *view = p->view;
@@ -155,8 +145,7 @@ parse_tags(struct parse *p)
 	return 0;
 }
 
-static int
-parse_devices(struct parse *p)
+static int parse_devices(struct parse *p)
 {
 	const struct segment_device *devices = p->copy->tables[REGION_DEVICES].data;
 	struct segment_view *view = p->view;
@@ -183,8 +172,7 @@ parse_devices(struct parse *p)
 	return 0;
 }
 
-static void
-parse_kinds(struct parse *p)
+static void parse_kinds(struct parse *p)
 {
 	const struct segment_header *header = &p->copy->header;
 	struct segment_view *view = p->view;
@@ -199,8 +187,7 @@ parse_kinds(struct parse *p)
 		memcpy(view->kind_names[i], header->kind_names[i], SEGMENT_KIND_NAME);
 }
 
-static int
-parse_header(struct parse *p)
+static int parse_header(struct parse *p)
 {
 	const struct segment_header *header = &p->copy->header;
 	struct segment_view *view = p->view;
@@ -229,12 +216,11 @@ parse_header(struct parse *p)
 		arena_string(p->arena, header->comm, strnlen(header->comm, sizeof header->comm));
 	view->command_line =
 		arena_string(p->arena, header->command_line,
-			     strnlen(header->command_line, sizeof header->command_line));
+	                     strnlen(header->command_line, sizeof header->command_line));
 	return view->name && view->comm && view->command_line ? 0 : -ENOMEM;
 }
 
-static uint64_t
-age_ns(const struct parse *p)
+static uint64_t age_ns(const struct parse *p)
 {
 	const struct reader_clock *now = &p->copy->now;
 	uint64_t last = parse_time(p, p->copy->last_time);
@@ -245,8 +231,7 @@ age_ns(const struct parse *p)
 	return last < then ? then - last : 0;
 }
 
-static void
-parse_exactness(struct parse *p)
+static void parse_exactness(struct parse *p)
 {
 	const struct reader_copy *copy = p->copy;
 	struct segment_view *view = p->view;
@@ -260,8 +245,7 @@ parse_exactness(struct parse *p)
 	view->age_ns = age_ns(p);
 }
 
-static int
-parse_all(struct parse *p, enum view_depth depth)
+static int parse_all(struct parse *p, enum view_depth depth)
 {
 	int error = strings_init(p);
 
@@ -290,8 +274,7 @@ parse_all(struct parse *p, enum view_depth depth)
 }
 
 /* Rows of records that have no slot are known from the writer alone. */
-int
-copy_parse(struct reader_copy *copy, enum view_depth depth, struct segment_view **ret_view)
+int copy_parse(struct reader_copy *copy, enum view_depth depth, struct segment_view **ret_view)
 {
 	struct parse p = {.copy = copy, .scratch = copy->arena, .op_limit = copy->op_limit};
 	int error;

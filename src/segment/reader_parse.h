@@ -59,8 +59,7 @@ const char *parse_tag_path(const struct parse *p, uint32_t tag);
 uint32_t parse_tag(const struct parse *p, uint32_t tag);
 /* NONE: not known. */
 uint32_t parse_space(const struct parse *p, uint32_t handle);
-static inline uint64_t
-parse_time(const struct parse *p, uint64_t time)
+static inline uint64_t parse_time(const struct parse *p, uint64_t time)
 {
 	return clock_realtime_ns(&p->scale, time);
 }

@@ -8,8 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-static const struct parse_banks *
-space_banks(struct parse *p, uint32_t space_index, uint32_t kind)
+static const struct parse_banks *space_banks(struct parse *p, uint32_t space_index, uint32_t kind)
 {
 	const struct view_space *space = &p->view->spaces[space_index];
 	struct parse_banks *known = &p->banks[space_index * SEGMENT_MAX_KINDS + kind];
@@ -34,14 +33,13 @@ space_banks(struct parse *p, uint32_t space_index, uint32_t kind)
 }
 
 /* A row turned into one of the runtime's own by mt_ready. Of the dead, only if that was done. */
-static bool
-row_is_ready(const struct parse *p, const struct segment_row *row, const struct view_space *space)
+static bool row_is_ready(const struct parse *p, const struct segment_row *row,
+                         const struct view_space *space)
 {
 	return row->ready_op && row->ready_op <= p->op_limit && space->ready_op;
 }
 
-static void
-row_info(struct parse *p, const struct segment_row *row, struct parse_row *info)
+static void row_info(struct parse *p, const struct segment_row *row, struct parse_row *info)
 {
 	const struct view_space *space;
 	const struct parse_banks *banks;
@@ -70,9 +68,8 @@ row_info(struct parse *p, const struct segment_row *row, struct parse_row *info)
 	info->alike = banks->alike;
 }
 
-static void
-row_fill(const struct parse *p, const struct segment_row *row, const struct parse_row *info,
-	 struct view_row *out)
+static void row_fill(const struct parse *p, const struct segment_row *row,
+                     const struct parse_row *info, struct view_row *out)
 {
 	out->space = info->space;
 	out->member = info->member;
@@ -89,8 +86,7 @@ row_fill(const struct parse *p, const struct segment_row *row, const struct pars
 	out->buffers = row->buffers;
 }
 
-int
-parse_rows(struct parse *p)
+int parse_rows(struct parse *p)
 {
 	const struct segment_row *rows = p->copy->tables[REGION_ROWS].data;
 	uint32_t i;
@@ -112,25 +108,22 @@ parse_rows(struct parse *p)
 
 /* --- rows of single members ----------------------------------------------------------------- */
 
-static uint32_t
-row_hash(const struct view_row *row, uint32_t member)
+static uint32_t row_hash(const struct view_row *row, uint32_t member)
 {
 	uint64_t x =
 		segment_mix((uint64_t)row->space << 32 | row->tag,
-			    (uint64_t)member << 16 | (uint64_t)row->kind << 8 | row->class_now);
+	                    (uint64_t)member << 16 | (uint64_t)row->kind << 8 | row->class_now);
 
 	return (uint32_t)(x * 0x9e3779b97f4a7c15ull >> 40);
 }
 
-static bool
-row_is(const struct view_row *row, const struct view_row *all, uint32_t member)
+static bool row_is(const struct view_row *row, const struct view_row *all, uint32_t member)
 {
 	return row->space == all->space && row->member == member && row->kind == all->kind &&
 	       row->class_now == all->class_now && row->tag == all->tag;
 }
 
-static void
-hash_put(struct parse *p, uint32_t row)
+static void hash_put(struct parse *p, uint32_t row)
 {
 	uint32_t at = row_hash(&p->rows[row], p->rows[row].member) & p->row_hash_mask;
 
@@ -140,8 +133,7 @@ hash_put(struct parse *p, uint32_t row)
 }
 
 /* Made, and made again larger, when rows of single members are needed. */
-static int
-hash_make(struct parse *p)
+static int hash_make(struct parse *p)
 {
 	uint32_t size = 64, i;
 
@@ -157,8 +149,7 @@ hash_make(struct parse *p)
 	return 0;
 }
 
-static int
-rows_grow(struct parse *p)
+static int rows_grow(struct parse *p)
 {
 	struct view_row *rows = arena_take(p->scratch, p->row_room * 2, sizeof *rows);
 
@@ -170,8 +161,7 @@ rows_grow(struct parse *p)
 	return hash_make(p);
 }
 
-struct view_row *
-row_of_member(struct parse *p, uint32_t row, uint32_t member)
+struct view_row *row_of_member(struct parse *p, uint32_t row, uint32_t member)
 {
 	uint32_t at;
 
@@ -194,8 +184,7 @@ row_of_member(struct parse *p, uint32_t row, uint32_t member)
 
 /* --- results -------------------------------------------------------------------------------- */
 
-int
-finish_rows(struct parse *p)
+int finish_rows(struct parse *p)
 {
 	struct segment_view *view = p->view;
 	uint32_t i;
@@ -209,8 +198,7 @@ finish_rows(struct parse *p)
 	return 0;
 }
 
-static void
-figure_add(struct segment_view *view, const struct view_row *row, uint32_t device)
+static void figure_add(struct segment_view *view, const struct view_row *row, uint32_t device)
 {
 	struct view_figure *figure;
 
@@ -223,8 +211,7 @@ figure_add(struct segment_view *view, const struct view_row *row, uint32_t devic
 		figure->held += row->held;
 }
 
-static void
-figures_add(struct segment_view *view, const struct view_row *row)
+static void figures_add(struct segment_view *view, const struct view_row *row)
 {
 	const struct view_space *space = &view->spaces[row->space];
 	uint32_t i;
@@ -239,8 +226,7 @@ figures_add(struct segment_view *view, const struct view_row *row)
 		figure_add(view, row, space->members[i]);
 }
 
-static uint64_t
-capacity_of(const struct view_device *device, uint32_t kind)
+static uint64_t capacity_of(const struct view_device *device, uint32_t kind)
 {
 	uint32_t i;
 	uint64_t bytes;
@@ -251,20 +237,18 @@ capacity_of(const struct view_device *device, uint32_t kind)
 				       device->memories[i].bank_bytes,
 				       device->memories[i].banks ? device->memories[i].banks : 1,
 				       &bytes)
-				       ? 0
-				       : bytes;
+			               ? 0
+			               : bytes;
 	return 0;
 }
 
-static uint64_t
-larger(uint64_t a, uint64_t b)
+static uint64_t larger(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
 }
 
 /* Peaks are the writer's; what is held now is no less. */
-static void
-figure_finish(struct parse *p, uint32_t kind, uint32_t device)
+static void figure_finish(struct parse *p, uint32_t kind, uint32_t device)
 {
 	const struct segment_counters *counters =
 		copy_element(p->copy, REGION_COUNTERS, kind, sizeof *counters);
@@ -278,19 +262,18 @@ figure_finish(struct parse *p, uint32_t kind, uint32_t device)
 	figure->peak_since_mark = larger(counters->peak[device], figure->held);
 	figure->peak = larger(counters->peak_base[device], figure->peak_since_mark);
 	figure->frame = parse_frame_index(p, counters->frame[device]);
-	if (p->recount && !p->stale && p->copy->totals_exact && p->copy->missed == 0 && !copy_is_dead(p->copy) &&
-	    counters->held[device] != figure->held)
+	if (p->recount && !p->stale && p->copy->totals_exact && p->copy->missed == 0 &&
+	    !copy_is_dead(p->copy) && counters->held[device] != figure->held)
 		view->counters_differ = true;
 }
 
-int
-parse_figures(struct parse *p)
+int parse_figures(struct parse *p)
 {
 	struct segment_view *view = p->view;
 	uint32_t i, kind, device;
 
 	view->figures = arena_take(p->arena, (size_t)view->kind_count * view->device_count,
-				   sizeof *view->figures);
+	                           sizeof *view->figures);
 	if (!view->figures)
 		return -ENOMEM;
 	for (i = 0; i < view->row_count; i++)

@@ -25,8 +25,7 @@ struct dir_list {
 };
 
 /* A directory of the uid that its name ends with, which nobody else can have put there. */
-static void
-dir_add(struct dir_list *list, const char *parent, const char *name, const char *prefix)
+static void dir_add(struct dir_list *list, const char *parent, const char *name, const char *prefix)
 {
 	size_t skip = strlen(prefix);
 	char path[256], *end;
@@ -47,8 +46,7 @@ dir_add(struct dir_list *list, const char *parent, const char *name, const char 
 		memcpy(list->paths[list->count++], path, sizeof path);
 }
 
-static void
-dirs_below(struct dir_list *list, const char *parent, const char *prefix)
+static void dirs_below(struct dir_list *list, const char *parent, const char *prefix)
 {
 	DIR *dir = opendir(parent);
 	struct dirent *entry;
@@ -60,14 +58,12 @@ dirs_below(struct dir_list *list, const char *parent, const char *prefix)
 	closedir(dir);
 }
 
-static int
-compare_paths(const void *a, const void *b)
+static int compare_paths(const void *a, const void *b)
 {
 	return strcmp(a, b);
 }
 
-size_t
-segment_dirs(char (*ret_paths)[256], size_t limit)
+size_t segment_dirs(char (*ret_paths)[256], size_t limit)
 {
 	struct dir_list list = {.paths = ret_paths, .limit = limit};
 	const char *chosen = getenv("MESHTALLY_DIR");
@@ -84,8 +80,7 @@ segment_dirs(char (*ret_paths)[256], size_t limit)
 	return list.count;
 }
 
-static bool
-is_segment_name(const char *name)
+static bool is_segment_name(const char *name)
 {
 	size_t length = strlen(name), suffix = sizeof SEGMENT_SUFFIX - 1;
 
@@ -93,8 +88,7 @@ is_segment_name(const char *name)
 	       strcmp(name + length - suffix, SEGMENT_SUFFIX) == 0;
 }
 
-static int
-names_add(struct name_list *list, const char *name)
+static int names_add(struct name_list *list, const char *name)
 {
 	if (list->count == list->room) {
 		size_t room = list->room ? list->room * 2 : 64;
@@ -109,14 +103,12 @@ names_add(struct name_list *list, const char *name)
 	return list->names[list->count] ? (list->count++, 0) : -ENOMEM;
 }
 
-static int
-compare_names(const void *a, const void *b)
+static int compare_names(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static int
-names_read(struct name_list *list, DIR *dir)
+static int names_read(struct name_list *list, DIR *dir)
 {
 	struct dirent *entry;
 	int error = 0;
@@ -132,8 +124,8 @@ names_read(struct name_list *list, DIR *dir)
 /* 0, or why this name in a directory of `owner` is not a segment: a directory that others may write
  * to is no reason to believe them. A file that has gone meanwhile is -ENOENT and nothing to be told
  * about. */
-static int
-name_check(int dir, const char *name, uid_t owner, const char *path, struct segment_reject *ret)
+static int name_check(int dir, const char *name, uid_t owner, const char *path,
+                      struct segment_reject *ret)
 {
 	struct stat st;
 
@@ -147,13 +139,12 @@ name_check(int dir, const char *name, uid_t owner, const char *path, struct segm
 		return reject(ret, -EINVAL, path, "not a file");
 	if (st.st_uid != owner && st.st_uid != geteuid())
 		return reject(ret, -EPERM, path, "belongs to uid %u, the directory to uid %u",
-			      (unsigned)st.st_uid, (unsigned)owner);
+		              (unsigned)st.st_uid, (unsigned)owner);
 	return 0;
 }
 
-int
-segment_dir_scan(const char *dir_path, int (*found)(const char *path, void *arg),
-		 void (*rejected)(const struct segment_reject *, void *arg), void *arg)
+int segment_dir_scan(const char *dir_path, int (*found)(const char *path, void *arg),
+                     void (*rejected)(const struct segment_reject *, void *arg), void *arg)
 {
 	struct name_list list = {0};
 	struct segment_reject why;

@@ -16,10 +16,10 @@
 
 enum {
 	RUN_SLOTS = 1024, /* slots that are read at once: 64 KiB */
-	GAP_WORDS = 2,	  /* bitmap words of dead slots that a run may contain */
+	GAP_WORDS = 2,    /* bitmap words of dead slots that a run may contain */
 	EVENTS_AT_ONCE = 2048,
 	EARLY_MAX = 256,       /* freed slots that are read between two runs */
-	REREADS = 64,	       /* of a torn slot */
+	REREADS = 64,          /* of a torn slot */
 	REREADS_ALL = 1 << 16, /* in one snapshot */
 	MISSED_MAX = 1 << 26   /* events in one snapshot: beyond it the words are not believed */
 };
@@ -32,22 +32,20 @@ struct scan {
 	uint64_t *taken; /* slots that are in the copy */
 	uint64_t *fresh; /* slots that were allocated after copy->op */
 	uint32_t rereads;
-	uint64_t next;				    /* highest op whose event was looked at */
+	uint64_t next;                              /* highest op whose event was looked at */
 	uint64_t sizes_op, sizes_bytes, sizes_held; /* of the last EVENT_SIZES */
-	struct copy_vector pending;		    /* struct snapshot_lost: freed, not taken yet */
+	struct copy_vector pending;                 /* struct snapshot_lost: freed, not taken yet */
 	struct segment_slot *run;
 	struct segment_detail *run_details;
 	struct segment_event *events;
 };
 
-static bool
-bit_test(const uint64_t *words, uint32_t bit)
+static bool bit_test(const uint64_t *words, uint32_t bit)
 {
 	return words[bit / 64] >> bit % 64 & 1;
 }
 
-static void
-bit_put(uint64_t *words, uint32_t bit, bool value)
+static void bit_put(uint64_t *words, uint32_t bit, bool value)
 {
 	if (value)
 		words[bit / 64] |= 1ull << bit % 64;
@@ -55,21 +53,18 @@ bit_put(uint64_t *words, uint32_t bit, bool value)
 		words[bit / 64] &= ~(1ull << bit % 64);
 }
 
-static uint64_t
-slot_offset(const struct reader_copy *copy, uint32_t slot)
+static uint64_t slot_offset(const struct reader_copy *copy, uint32_t slot)
 {
 	return copy->header.regions[REGION_SLOTS].offset + slot * sizeof(struct segment_slot);
 }
 
-static bool
-slot_is_whole(const struct segment_slot *slot)
+static bool slot_is_whole(const struct segment_slot *slot)
 {
 	return slot_op(slot) != 0 && slot_check(slot) == slot->check;
 }
 
 /* A slot that is not whole is being written, or is corrupt. */
-static bool
-slot_reread(struct scan *scan, uint32_t number, struct segment_slot *slot)
+static bool slot_reread(struct scan *scan, uint32_t number, struct segment_slot *slot)
 {
 	const struct reader_copy *copy = scan->copy;
 	int tries;
@@ -82,8 +77,7 @@ slot_reread(struct scan *scan, uint32_t number, struct segment_slot *slot)
 	return slot_is_whole(slot);
 }
 
-static int
-room_make(struct reader_copy *copy, size_t room)
+static int room_make(struct reader_copy *copy, size_t room)
 {
 	struct segment_slot *slots = arena_take_raw(copy->arena, room, sizeof *slots);
 	uint32_t *numbers = arena_take_raw(copy->arena, room, sizeof *numbers);
@@ -103,8 +97,8 @@ room_make(struct reader_copy *copy, size_t room)
 	return 0;
 }
 
-static int
-detail_add(struct reader_copy *copy, const struct segment_detail *detail, uint32_t *ret_index)
+static int detail_add(struct reader_copy *copy, const struct segment_detail *detail,
+                      uint32_t *ret_index)
 {
 	struct copy_vector vector = {copy->details, copy->detail_count, copy->detail_room};
 	int error = vector_add(copy, &vector, detail, sizeof *detail);
@@ -118,17 +112,15 @@ detail_add(struct reader_copy *copy, const struct segment_detail *detail, uint32
 	return 0;
 }
 
-static bool
-detail_is_of(const struct segment_detail *detail, const struct segment_slot *slot)
+static bool detail_is_of(const struct segment_detail *detail, const struct segment_slot *slot)
 {
 	return detail->op == slot_op(slot) && detail_check(detail) == detail->check;
 }
 
 /* Whether a record has been freed since, so that what belongs to it may be another's: there is an
  * event about it. ret_aux: of the slot, as it is now. */
-static bool
-slot_is_passing(const struct reader_copy *copy, const struct segment_slot *slot, uint32_t number,
-                uint16_t *ret_aux)
+static bool slot_is_passing(const struct reader_copy *copy, const struct segment_slot *slot,
+                            uint32_t number, uint16_t *ret_aux)
 {
 	struct segment_slot again;
 	uint64_t word;
@@ -146,9 +138,8 @@ slot_is_passing(const struct reader_copy *copy, const struct segment_slot *slot,
 
 /* Takes the shares of a record into the copy, as they are now; detail->shares_block says where. A
  * record that is only just being given some has lost none at copy->op. */
-static int
-detail_shares(struct scan *scan, const struct segment_slot *slot, uint32_t number,
-              struct segment_detail *detail)
+static int detail_shares(struct scan *scan, const struct segment_slot *slot, uint32_t number,
+                         struct segment_detail *detail)
 {
 	struct reader_copy *copy = scan->copy;
 	const struct segment_shares *shares;
@@ -171,9 +162,8 @@ detail_shares(struct scan *scan, const struct segment_slot *slot, uint32_t numbe
 
 /* The detail of a slot, with its shares in the copy; `given` is one that was read already. -ESTALE:
  * they are another record's by now. */
-static int
-detail_copy(struct scan *scan, const struct segment_slot *slot, uint32_t number,
-	    const struct segment_detail *given, uint32_t *ret_index)
+static int detail_copy(struct scan *scan, const struct segment_slot *slot, uint32_t number,
+                       const struct segment_detail *given, uint32_t *ret_index)
 {
 	struct reader_copy *copy = scan->copy;
 	const struct segment_region *region = &copy->header.regions[REGION_DETAILS];
@@ -204,9 +194,8 @@ detail_copy(struct scan *scan, const struct segment_slot *slot, uint32_t number,
 	return error ? error : detail_add(copy, &detail, ret_index);
 }
 
-static int
-slot_add(struct scan *scan, const struct segment_slot *slot, uint32_t number,
-	 const struct segment_detail *detail)
+static int slot_add(struct scan *scan, const struct segment_slot *slot, uint32_t number,
+                    const struct segment_detail *detail)
 {
 	struct reader_copy *copy = scan->copy;
 	int error;
@@ -225,8 +214,7 @@ slot_add(struct scan *scan, const struct segment_slot *slot, uint32_t number,
 	return 0;
 }
 
-static bool
-run_has_details(const struct scan *scan, uint32_t first, uint32_t count)
+static bool run_has_details(const struct scan *scan, uint32_t first, uint32_t count)
 {
 	uint32_t i;
 
@@ -237,8 +225,7 @@ run_has_details(const struct scan *scan, uint32_t first, uint32_t count)
 	return false;
 }
 
-static bool
-is_hole(int fd, uint64_t offset, uint64_t bytes)
+static bool is_hole(int fd, uint64_t offset, uint64_t bytes)
 {
 	off_t data = lseek(fd, (off_t)offset, SEEK_DATA);
 
@@ -246,8 +233,7 @@ is_hole(int fd, uint64_t offset, uint64_t bytes)
 }
 
 /* Slots [first, first + count), of which those with a bit that belong to copy->op are taken. */
-static int
-run_copy(struct scan *scan, uint32_t first, uint32_t count)
+static int run_copy(struct scan *scan, uint32_t first, uint32_t count)
 {
 	struct reader_copy *copy = scan->copy;
 	const struct segment_region *region = &copy->header.regions[REGION_DETAILS];
@@ -263,8 +249,8 @@ run_copy(struct scan *scan, uint32_t first, uint32_t count)
 	source_read(copy->fd, scan->run, slot_offset(copy, first), count * sizeof *scan->run);
 	if (run_has_details(scan, first, count)) {
 		source_read(copy->fd, scan->run_details,
-			    region->offset + first * sizeof(struct segment_detail),
-			    count * sizeof *details);
+		            region->offset + first * sizeof(struct segment_detail),
+		            count * sizeof *details);
 		details = scan->run_details;
 	}
 	for (i = 0; i < count && !error; i++) {
@@ -282,8 +268,7 @@ run_copy(struct scan *scan, uint32_t first, uint32_t count)
 }
 
 /* A record that was freed after copy->op, from its slot if that is still what it was. */
-static int
-putback(struct scan *scan, const struct snapshot_lost *lost)
+static int putback(struct scan *scan, const struct snapshot_lost *lost)
 {
 	struct reader_copy *copy = scan->copy;
 	struct segment_slot slot;
@@ -301,9 +286,8 @@ putback(struct scan *scan, const struct snapshot_lost *lost)
 	return vector_add(copy, &copy->lost, lost, sizeof *lost);
 }
 
-static void
-event_sizes(const struct scan *scan, const struct segment_event *event, uint64_t op,
-	    struct snapshot_lost *lost)
+static void event_sizes(const struct scan *scan, const struct segment_event *event, uint64_t op,
+                        struct snapshot_lost *lost)
 {
 	uint32_t bytes = (uint32_t)(event->place >> 40);
 	uint32_t held = (uint32_t)(event->type_op >> 8) & 0xffffffu;
@@ -315,8 +299,7 @@ event_sizes(const struct scan *scan, const struct segment_event *event, uint64_t
 }
 
 /* What an event says about the records at copy->op. */
-static int
-event_apply(struct scan *scan, const struct segment_event *event, uint64_t op)
+static int event_apply(struct scan *scan, const struct segment_event *event, uint64_t op)
 {
 	uint32_t slot = (uint32_t)event->place & 0xffffffu;
 	struct snapshot_lost lost = {.id = event->id, .time = event->time, .slot = slot};
@@ -353,8 +336,7 @@ event_apply(struct scan *scan, const struct segment_event *event, uint64_t op)
 
 /* Events (scan->next, scan->next + count], which lie in one piece in the ring. Those that the
  * writer has not come to (beyond commit) have changed nothing that was copied. */
-static int
-events_take(struct scan *scan, uint32_t count, uint64_t commit)
+static int events_take(struct scan *scan, uint32_t count, uint64_t commit)
 {
 	struct reader_copy *copy = scan->copy;
 	const struct segment_region *ring = &copy->header.regions[REGION_RING];
@@ -363,8 +345,8 @@ events_take(struct scan *scan, uint32_t count, uint64_t commit)
 	int error = 0;
 
 	source_read(copy->fd, scan->events,
-		    ring->offset + first % ring->count * sizeof *scan->events,
-		    count * sizeof *scan->events);
+	            ring->offset + first % ring->count * sizeof *scan->events,
+	            count * sizeof *scan->events);
 	reserve = copy_words(copy).reserve;
 	for (i = 0; i < count && !error; i++) {
 		uint64_t op = first + i;
@@ -380,8 +362,7 @@ events_take(struct scan *scan, uint32_t count, uint64_t commit)
 	return error;
 }
 
-static int
-events_follow(struct scan *scan, uint64_t end, uint64_t commit)
+static int events_follow(struct scan *scan, uint64_t end, uint64_t commit)
 {
 	const struct segment_region *ring = &scan->copy->header.regions[REGION_RING];
 	int error = 0;
@@ -408,8 +389,7 @@ events_follow(struct scan *scan, uint64_t end, uint64_t commit)
 }
 
 /* Between two runs. Slots of recent frees are read while they are in quarantine. */
-static int
-events_early(struct scan *scan)
+static int events_early(struct scan *scan)
 {
 	struct copy_words words = copy_words(scan->copy);
 	const struct snapshot_lost *pending;
@@ -423,8 +403,7 @@ events_early(struct scan *scan)
 	return error;
 }
 
-static uint64_t
-now_ns(void)
+static uint64_t now_ns(void)
 {
 	struct timespec ts = {0};
 
@@ -434,8 +413,7 @@ now_ns(void)
 
 /* After the last run. A writer that was stopped inside a batch is not waited for longer than 1 ms:
  * of what it did, the events are there; what it has not written, it has not done. */
-static int
-events_late(struct scan *scan)
+static int events_late(struct scan *scan)
 {
 	struct copy_words words = copy_words(scan->copy);
 	uint64_t end = words.reserve, until = now_ns() + WAIT_NS;
@@ -454,8 +432,7 @@ events_late(struct scan *scan)
 	return error;
 }
 
-static int
-compare_undo(const void *a, const void *b)
+static int compare_undo(const void *a, const void *b)
 {
 	const struct snapshot_undo *left = a, *right = b;
 
@@ -465,8 +442,7 @@ compare_undo(const void *a, const void *b)
 }
 
 /* Memory for the scan; all of it ends with the copy. */
-static int
-scan_init(struct scan *scan, struct reader_copy *copy)
+static int scan_init(struct scan *scan, struct reader_copy *copy)
 {
 	const struct segment_region *bitmap = &copy->header.regions[REGION_BITMAP];
 	const struct segment_region *slots = &copy->header.regions[REGION_SLOTS];
@@ -496,8 +472,7 @@ scan_init(struct scan *scan, struct reader_copy *copy)
 }
 
 /* The words of the next run from `word` on: up to a gap of words without a bit. 0: no more. */
-static uint32_t
-run_find(const struct scan *scan, uint32_t *word)
+static uint32_t run_find(const struct scan *scan, uint32_t *word)
 {
 	uint32_t words = (scan->slot_count + 63) / 64, end, last;
 
@@ -512,8 +487,7 @@ run_find(const struct scan *scan, uint32_t *word)
 	return last - *word;
 }
 
-int
-copy_slots(struct reader_copy *copy, bool last)
+int copy_slots(struct reader_copy *copy, bool last)
 {
 	struct scan scan;
 	bool live = !copy_is_dead(copy);

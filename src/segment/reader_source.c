@@ -13,8 +13,7 @@
 /* All counted data of one segment. */
 #define BYTES_MAX (4ull << 30)
 
-int
-reject(struct segment_reject *ret_reject, int error, const char *path, const char *format, ...)
+int reject(struct segment_reject *ret_reject, int error, const char *path, const char *format, ...)
 {
 	va_list arguments;
 
@@ -27,8 +26,7 @@ reject(struct segment_reject *ret_reject, int error, const char *path, const cha
 	return error;
 }
 
-static const char *
-file_type(mode_t mode)
+static const char *file_type(mode_t mode)
 {
 	switch (mode & S_IFMT) {
 	case S_IFIFO:
@@ -46,8 +44,7 @@ file_type(mode_t mode)
 	return "something else";
 }
 
-int
-source_open(const char *path, uid_t owner, struct segment_reject *ret_reject)
+int source_open(const char *path, uid_t owner, struct segment_reject *ret_reject)
 {
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
 	struct stat st;
@@ -70,13 +67,12 @@ source_open(const char *path, uid_t owner, struct segment_reject *ret_reject)
 	if (owner != (uid_t)-1 && st.st_uid != owner) {
 		close(fd);
 		return reject(ret_reject, -EPERM, path, "belongs to uid %u, not to uid %u",
-			      (unsigned)st.st_uid, (unsigned)owner);
+		              (unsigned)st.st_uid, (unsigned)owner);
 	}
 	return fd;
 }
 
-static size_t
-read_some(int fd, void *to, uint64_t offset, size_t bytes)
+static size_t read_some(int fd, void *to, uint64_t offset, size_t bytes)
 {
 	size_t done = 0;
 
@@ -92,16 +88,14 @@ read_some(int fd, void *to, uint64_t offset, size_t bytes)
 	return done;
 }
 
-void
-source_read(int fd, void *to, uint64_t offset, size_t bytes)
+void source_read(int fd, void *to, uint64_t offset, size_t bytes)
 {
 	size_t done = read_some(fd, to, offset, bytes);
 
 	memset((char *)to + done, 0, bytes - done);
 }
 
-void
-source_read_sparse(int fd, void *to, uint64_t offset, uint64_t bytes)
+void source_read_sparse(int fd, void *to, uint64_t offset, uint64_t bytes)
 {
 	uint64_t at = offset, end = offset + bytes;
 
@@ -118,7 +112,7 @@ source_read_sparse(int fd, void *to, uint64_t offset, uint64_t bytes)
 		if (hole <= data || (uint64_t)hole > end)
 			hole = (off_t)end;
 		if (read_some(fd, (char *)to + ((uint64_t)data - offset), (uint64_t)data,
-			      (size_t)(hole - data)) < (size_t)(hole - data))
+		              (size_t)(hole - data)) < (size_t)(hole - data))
 			return;
 		at = (uint64_t)hole;
 	}
@@ -147,9 +141,8 @@ static const struct {
 	[REGION_DETAILS] = {"details", sizeof(struct segment_detail), SEGMENT_MAX_SLOTS},
 };
 
-static int
-region_check(const struct segment_region *region, uint32_t id, const char *path,
-	     struct segment_reject *ret_reject, uint64_t *total)
+static int region_check(const struct segment_region *region, uint32_t id, const char *path,
+                        struct segment_reject *ret_reject, uint64_t *total)
 {
 	uint64_t bytes = (uint64_t)region->count * region->element_bytes;
 
@@ -157,21 +150,20 @@ region_check(const struct segment_region *region, uint32_t id, const char *path,
 		return 0;
 	if (region->element_bytes != known[id].element_bytes)
 		return reject(ret_reject, -EINVAL, path, "corrupt: elements of %u bytes in %s",
-			      region->element_bytes, known[id].name);
+		              region->element_bytes, known[id].name);
 	if (region->count > known[id].limit || bytes > region->capacity_bytes)
 		return reject(ret_reject, -EINVAL, path, "corrupt: %u elements in %s",
-			      region->count, known[id].name);
+		              region->count, known[id].name);
 	if (region->offset % 4096 || region->offset < sizeof(struct segment_header) ||
 	    region->offset > 1ull << 50)
 		return reject(ret_reject, -EINVAL, path, "corrupt: %s at offset %llu",
-			      known[id].name, (unsigned long long)region->offset);
+		              known[id].name, (unsigned long long)region->offset);
 	*total += bytes;
 	return 0;
 }
 
-int
-header_check(const struct segment_header *header, const char *path,
-	     struct segment_reject *ret_reject)
+int header_check(const struct segment_header *header, const char *path,
+                 struct segment_reject *ret_reject)
 {
 	uint64_t total = 0;
 	uint32_t i;
@@ -181,20 +173,20 @@ header_check(const struct segment_header *header, const char *path,
 		return reject(ret_reject, -EINVAL, path, "not a segment: bad magic");
 	if (header->version != SEGMENT_VERSION)
 		return reject(ret_reject, -EPROTONOSUPPORT, path,
-			      "segment format version %u; this program reads version %u",
-			      header->version, SEGMENT_VERSION);
+		              "segment format version %u; this program reads version %u",
+		              header->version, SEGMENT_VERSION);
 	if (header->incompat != SEGMENT_INCOMPAT_NONE)
 		return reject(ret_reject, -EPROTONOSUPPORT, path,
-			      "uses features that this program does not know (0x%llx)",
-			      (unsigned long long)header->incompat);
+		              "uses features that this program does not know (0x%llx)",
+		              (unsigned long long)header->incompat);
 	if (header->header_bytes != sizeof *header || header->region_count < REGION_LIMIT ||
 	    header->region_count > 1024 / sizeof(struct segment_region))
 		return reject(ret_reject, -EINVAL, path, "corrupt: header of %u bytes, %u regions",
-			      header->header_bytes, header->region_count);
+		              header->header_bytes, header->region_count);
 	for (i = 0; i < REGION_LIMIT && !error; i++)
 		error = region_check(&header->regions[i], i, path, ret_reject, &total);
 	if (!error && total > BYTES_MAX)
 		error = reject(ret_reject, -EFBIG, path, "corrupt: says it has %llu MiB of data",
-			       (unsigned long long)(total >> 20));
+		               (unsigned long long)(total >> 20));
 	return error;
 }

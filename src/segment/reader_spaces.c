@@ -6,14 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool
-space_is_closed(const struct view_space *space)
+bool space_is_closed(const struct view_space *space)
 {
 	return space->close_op != 0;
 }
 
-uint32_t
-device_banks(const struct segment_view *view, uint32_t device, uint32_t kind)
+uint32_t device_banks(const struct segment_view *view, uint32_t device, uint32_t kind)
 {
 	const struct view_device *d = &view->devices[device];
 	uint32_t i;
@@ -25,8 +23,7 @@ device_banks(const struct segment_view *view, uint32_t device, uint32_t kind)
 }
 
 /* What of a table entry can be shown at all, and was there at the op. */
-static bool
-entry_is_space(const struct parse *p, const struct segment_space *entry, uint32_t index)
+static bool entry_is_space(const struct parse *p, const struct segment_space *entry, uint32_t index)
 {
 	if (entry->handle == 0 || entry->open_op == 0 || entry->open_op > p->op_limit)
 		return false;
@@ -37,8 +34,7 @@ entry_is_space(const struct parse *p, const struct segment_space *entry, uint32_
 	return false;
 }
 
-static bool
-members_are_valid(const struct parse *p, const struct view_space *space)
+static bool members_are_valid(const struct parse *p, const struct view_space *space)
 {
 	uint32_t i;
 
@@ -48,8 +44,8 @@ members_are_valid(const struct parse *p, const struct view_space *space)
 	return space->member_count > 0;
 }
 
-static int
-space_members(struct parse *p, const struct segment_space *entry, struct view_space *space)
+static int space_members(struct parse *p, const struct segment_space *entry,
+                         struct view_space *space)
 {
 	space->member_count = entry->type == SPACE_DEVICE ? 1 : entry->member_count;
 	if (entry->type == SPACE_DEVICE) {
@@ -59,7 +55,7 @@ space_members(struct parse *p, const struct segment_space *entry, struct view_sp
 		space->members[0] = entry->device;
 	} else {
 		space->members = parse_list(p, entry->members_block, &space->member_count,
-					    SEGMENT_MAX_MEMBERS, sizeof *space->members);
+		                            SEGMENT_MAX_MEMBERS, sizeof *space->members);
 	}
 	if (!members_are_valid(p, space)) {
 		/* Of a space that is long closed, the writer may be taking the list apart. */
@@ -69,13 +65,13 @@ space_members(struct parse *p, const struct segment_space *entry, struct view_sp
 	return 0;
 }
 
-static void
-space_residents(struct parse *p, const struct segment_space *entry, struct view_space *space)
+static void space_residents(struct parse *p, const struct segment_space *entry,
+                            struct view_space *space)
 {
 	uint32_t count = entry->resident_count, i, kept = 0;
 
 	space->residents = parse_list(p, entry->resident_block, &count, SEGMENT_MAX_RESIDENTS,
-				      sizeof *space->residents);
+	                              sizeof *space->residents);
 	for (i = 0; i < count; i++)
 		if (space->residents[i].program < p->copy->tables[REGION_PROGRAMS].count)
 			space->residents[kept++] = space->residents[i];
@@ -83,8 +79,7 @@ space_residents(struct parse *p, const struct segment_space *entry, struct view_
 }
 
 /* Closings and readies after the op have not happened. */
-static int
-space_fill(struct parse *p, const struct segment_space *entry, struct view_space *space)
+static int space_fill(struct parse *p, const struct segment_space *entry, struct view_space *space)
 {
 	bool ready = entry->ready_op && entry->ready_op <= p->op_limit;
 	bool closed = entry->close_op && entry->close_op <= p->op_limit;
@@ -106,16 +101,14 @@ space_fill(struct parse *p, const struct segment_space *entry, struct view_space
 	return space_members(p, entry, space);
 }
 
-static int
-compare_spaces(const void *a, const void *b)
+static int compare_spaces(const void *a, const void *b)
 {
 	const struct view_space *left = a, *right = b;
 
 	return (left->open_op > right->open_op) - (left->open_op < right->open_op);
 }
 
-int
-parse_spaces(struct parse *p)
+int parse_spaces(struct parse *p)
 {
 	const struct segment_space *entries = p->copy->tables[REGION_SPACES].data;
 	uint32_t count = p->copy->tables[REGION_SPACES].count, i;

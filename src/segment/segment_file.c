@@ -259,6 +259,15 @@ static bool cgroup_allows(uint64_t bytes)
 	return allowed;
 }
 
+bool segment_memory_allows(uint64_t bytes)
+{
+	int saved = errno;
+	bool allowed = cgroup_allows(bytes + 2 * HEADROOM_STEP);
+
+	errno = saved;
+	return allowed;
+}
+
 static int populate(struct segment_file *file, uint64_t offset, uint64_t bytes)
 {
 	uint64_t start = offset / PAGE * PAGE;
@@ -269,7 +278,7 @@ static int populate(struct segment_file *file, uint64_t offset, uint64_t bytes)
 		return -ENOSPC;
 	if (file->headroom_checked_bytes == 0 ||
 	    file->populated_bytes + (end - start) >= file->headroom_checked_bytes + HEADROOM_STEP) {
-		if (!cgroup_allows(end - start + 2 * HEADROOM_STEP))
+		if (!segment_memory_allows(end - start))
 			return -ENOSPC;
 		file->headroom_checked_bytes = file->populated_bytes + 1;
 	}
@@ -291,6 +300,14 @@ int segment_file_populate(struct segment_file *file, uint64_t offset, uint64_t b
 
 	errno = saved;
 	return error;
+}
+
+void segment_file_release(struct segment_file *file, uint64_t offset, uint64_t bytes)
+{
+	int saved = errno;
+
+	madvise(file->base + offset, bytes, MADV_REMOVE);
+	errno = saved;
 }
 
 static int write_all(int fd, const uint8_t *from, uint64_t bytes, uint64_t offset)

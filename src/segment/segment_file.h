@@ -29,6 +29,9 @@ extern volatile int segment_file_birth_fd;
 void *private_map(size_t bytes);
 void private_unmap(void *address, size_t bytes);
 
+/* Whether so much more may be touched: at its limit the group of this process would lose one. */
+bool segment_memory_allows(uint64_t bytes);
+
 /* The directory for segments of this user: created if need be. */
 int segment_file_directory(char *ret_path, size_t size);
 
@@ -39,6 +42,9 @@ int segment_file_create(struct segment_file *file, uint64_t identity, uint64_t s
 /* Populates [offset, offset + bytes), page by page as needed. -ENOSPC: a limit was met; the range
  * must not be touched. */
 int segment_file_populate(struct segment_file *file, uint64_t offset, uint64_t bytes);
+
+/* Gives back what a failed populating may have got of a range that nobody uses. Whole pages. */
+void segment_file_release(struct segment_file *file, uint64_t offset, uint64_t bytes);
 
 /* Gives the file its name. */
 int segment_file_publish(struct segment_file *file);

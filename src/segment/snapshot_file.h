@@ -9,7 +9,7 @@
 
 #include "layout.h"
 
-#define SNAPSHOT_MAGIC	 0x50414e534853454dULL /* "MESHSNAP" */
+#define SNAPSHOT_MAGIC   0x50414e534853454dULL /* "MESHSNAP" */
 #define SNAPSHOT_VERSION 1u
 
 /* snapshot_image.flags */
@@ -19,14 +19,14 @@ struct snapshot_image {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t header_bytes; /* sizeof(struct snapshot_image) */
-	uint64_t size;	       /* of the image, this header and all sections */
-	uint32_t life;	       /* enum view_life */
+	uint64_t size;         /* of the image, this header and all sections */
+	uint32_t life;         /* enum view_life */
 	uint32_t flags;
 	/* One moment of the reader on three clocks; `time` is of the segment's clock. */
 	uint64_t time;
 	uint64_t monotonic_ns;
 	uint64_t realtime_ns; /* 0: the moment is not known */
-	uint64_t op;	      /* what is in the image is the state at this op */
+	uint64_t op;          /* what is in the image is the state at this op */
 	uint64_t op_limit;    /* records and spaces of later ops are to be ignored */
 	uint64_t missed;      /* events that were overwritten while it was taken */
 	uint64_t totals_off;  /* operations that went on while rows and counters were copied */

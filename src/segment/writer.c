@@ -34,6 +34,18 @@ void writer_event(struct writer *w, uint32_t type, uint64_t id)
 
 /* --- slots ------------------------------------------------------------------------------- */
 
+enum { PHANTOMS_AT_ONCE = 8192, PHANTOM_RETRY_OPS = 4096 };
+
+static bool phantoms_allowed(struct writer *w)
+{
+	if (w->op < w->phantom_retry_op)
+		return false;
+	if (segment_memory_allows(PHANTOMS_AT_ONCE * (sizeof *w->phantoms + sizeof(uint32_t))))
+		return true;
+	w->phantom_retry_op = w->op + PHANTOM_RETRY_OPS;
+	return false;
+}
+
 static uint32_t phantom_take(struct writer *w)
 {
 	uint32_t slot = w->phantom_head;
@@ -46,7 +58,8 @@ static uint32_t phantom_take(struct writer *w)
 		w->phantoms = private_map((size_t)SEGMENT_MAX_SLOTS * sizeof *w->phantoms);
 		w->phantom_next = private_map((size_t)SEGMENT_MAX_SLOTS * sizeof(uint32_t));
 	}
-	if (!w->phantoms || !w->phantom_next || w->slot_base + w->phantom_high >= EVENT_NO_SLOT)
+	if (!w->phantoms || !w->phantom_next || w->slot_base + w->phantom_high >= EVENT_NO_SLOT ||
+	    (w->phantom_high % PHANTOMS_AT_ONCE == 0 && !phantoms_allowed(w)))
 		return WRITER_NO_SLOT;
 	return w->slot_base + w->phantom_high++;
 }

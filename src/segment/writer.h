@@ -98,6 +98,7 @@ struct writer {
 	 * memory, counted but not seen by readers. */
 	uint32_t slot_high, slot_limit, slot_base;
 	uint32_t phantom_high;
+	uint64_t phantom_retry_op; /* no memory for more of them before it */
 	uint64_t grow_retry_op; /* no attempt to grow before it */
 	struct segment_slot *phantoms;
 	uint32_t *free_queue; /* of freed slots, in the order of their freeing */
@@ -211,6 +212,8 @@ static inline bool writer_wants_growth(const struct writer *w)
 void writer_growth_plan(const struct writer *w, struct writer_growth *ret);
 void writer_growth_prepare(struct writer *w, struct writer_growth *growth);
 void writer_grow(struct writer *w, const struct writer_growth *growth);
+/* After it, by the one thread that is at it, with the lock: gives back what a failed growth got. */
+void writer_growth_abandon(struct writer *w, const struct writer_growth *growth);
 
 /* Who calls: for records and faults. */
 struct writer_call {

@@ -58,7 +58,9 @@ static inline void event_put(struct writer *w, uint64_t op, uint32_t type, uint3
 	event->time = time;
 	event->id = id;
 	event->place = place;
-	event->type_op = (uint64_t)type | (uint64_t)held_code << 8 | op << 32;
+	/* Last: by it a reader knows that the rest is of this op. */
+	__atomic_store_n(&event->type_op, (uint64_t)type | (uint64_t)held_code << 8 | op << 32,
+	                 __ATOMIC_RELEASE);
 }
 
 /* A batch of a single event that changes no record. */

@@ -256,6 +256,8 @@ static int populate_first(struct writer *w)
 	if (error)
 		return error;
 	if (region_need(w, REGION_RING, events * sizeof(struct segment_event))) {
+		segment_file_release(&w->file, regions[REGION_RING].offset,
+		                     events * sizeof(struct segment_event));
 		events = RING_EVENTS_SMALL;
 		error = region_need(w, REGION_RING, events * sizeof(struct segment_event));
 		regions[REGION_RING].count = events;
@@ -396,6 +398,17 @@ static void queue_grow(struct writer *w)
 	memcpy(w->free_queue + size, w->free_queue, wrapped * sizeof *w->free_queue);
 	w->free_head = head;
 	w->free_mask = size * 2 - 1;
+}
+
+void writer_growth_abandon(struct writer *w, const struct writer_growth *growth)
+{
+	uint64_t slot_bytes = sizeof(struct segment_slot);
+
+	if (growth->error && w->slot_limit == growth->from)
+		segment_file_release(&w->file,
+		                     w->header->regions[REGION_SLOTS].offset +
+		                             growth->from * slot_bytes,
+		                     (growth->to - growth->from) * slot_bytes);
 }
 
 void writer_grow(struct writer *w, const struct writer_growth *growth)

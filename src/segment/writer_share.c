@@ -66,7 +66,7 @@ static struct segment_shares *shares_attach(struct writer *w, uint32_t slot_numb
 	shares->uneven = uneven != NULL;
 	if (uneven)
 		memcpy(shares->words + (members + 63) / 64, uneven, 8ull * members);
-	w->details[slot_number].shares_block = block;
+	__atomic_store_n(&w->details[slot_number].shares_block, block, __ATOMIC_RELEASE);
 	__atomic_store_n(&slot->aux, (uint16_t)(slot->aux | SLOT_HAS_SHARES), __ATOMIC_RELEASE);
 	return shares;
 }

@@ -82,11 +82,12 @@ static void kinds_of_device(const struct writer *w, uint32_t index, struct write
 }
 
 /* Gives back what a closed space still has, before its table entry is another's. */
-static void space_finish(struct writer *w, struct writer_space *space,
-                         const struct segment_space *out)
+static void space_finish(struct writer *w, struct writer_space *space, struct segment_space *out)
 {
 	if (!space->handle)
 		return;
+	/* First the entry, then what it names: no reader is to follow it into another's block. */
+	__atomic_store_n(&out->handle, 0, __ATOMIC_RELEASE);
 	program_space_finish(w, space->handle % SEGMENT_MAX_SPACES);
 	writer_rows_free(w, space);
 	if (space->type == SPACE_MESH)

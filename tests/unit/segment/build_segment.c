@@ -39,8 +39,7 @@ static const uint32_t element_bytes[REGION_LIMIT] = {
 	[REGION_DETAILS] = sizeof(struct segment_detail),
 };
 
-static uint64_t
-clock_of(clockid_t id)
+static uint64_t clock_of(clockid_t id)
 {
 	struct timespec ts;
 
@@ -48,18 +47,25 @@ clock_of(clockid_t id)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-static void
-regions_place(struct build *b, uint32_t slot_count)
+static void regions_place(struct build *b, uint32_t slot_count)
 {
 	const uint32_t rooms[REGION_LIMIT] = {
-		[REGION_DEVICES] = 64,        [REGION_SPACES] = 64,
-		[REGION_STRINGS] = STRING_BYTES, [REGION_TAGS] = 512,
-		[REGION_ROWS] = ROW_COUNT,    [REGION_COUNTERS] = 8,
-		[REGION_FAULTS] = 64,         [REGION_FRAMES] = 8,
-		[REGION_FAILURES] = 8,        [REGION_MARKS] = 256,
-		[REGION_PROGRAMS] = 64,       [REGION_BLOCKS] = BLOCK_COUNT,
-		[REGION_RING] = RING_EVENTS,  [REGION_BITMAP] = slot_count / 64,
-		[REGION_SLOTS] = slot_count,  [REGION_DETAILS] = slot_count,
+		[REGION_DEVICES] = 64,
+		[REGION_SPACES] = 64,
+		[REGION_STRINGS] = STRING_BYTES,
+		[REGION_TAGS] = 512,
+		[REGION_ROWS] = ROW_COUNT,
+		[REGION_COUNTERS] = 8,
+		[REGION_FAULTS] = 64,
+		[REGION_FRAMES] = 8,
+		[REGION_FAILURES] = 8,
+		[REGION_MARKS] = 256,
+		[REGION_PROGRAMS] = 64,
+		[REGION_BLOCKS] = BLOCK_COUNT,
+		[REGION_RING] = RING_EVENTS,
+		[REGION_BITMAP] = slot_count / 64,
+		[REGION_SLOTS] = slot_count,
+		[REGION_DETAILS] = slot_count,
 	};
 	struct segment_region regions[REGION_LIMIT];
 	uint64_t at = 4096;
@@ -68,7 +74,8 @@ regions_place(struct build *b, uint32_t slot_count)
 	for (uint32_t i = 0; i < REGION_LIMIT; i++) {
 		regions[i].offset = at;
 		regions[i].element_bytes = element_bytes[i];
-		regions[i].capacity_bytes = ((uint64_t)rooms[i] * element_bytes[i] + 4095) & ~4095ull;
+		regions[i].capacity_bytes =
+			((uint64_t)rooms[i] * element_bytes[i] + 4095) & ~4095ull;
 		at += regions[i].capacity_bytes;
 	}
 	b->size = at;
@@ -78,8 +85,7 @@ regions_place(struct build *b, uint32_t slot_count)
 	memcpy(b->header->regions, regions, sizeof regions);
 }
 
-static void
-header_fill(struct segment_header *header)
+static void header_fill(struct segment_header *header)
 {
 	header->magic = SEGMENT_MAGIC;
 	header->version = SEGMENT_VERSION;
@@ -103,8 +109,7 @@ header_fill(struct segment_header *header)
 	strcpy(header->kind_names[5], "CB");
 }
 
-void
-build_init(struct build *b, uint32_t slot_count)
+void build_init(struct build *b, uint32_t slot_count)
 {
 	memset(b, 0, sizeof *b);
 	regions_place(b, slot_count);
@@ -121,20 +126,17 @@ build_init(struct build *b, uint32_t slot_count)
 	b->header->regions[REGION_DETAILS].count = slot_count;
 }
 
-void
-build_finish(struct build *b)
+void build_finish(struct build *b)
 {
 	free(b->bytes);
 }
 
-void *
-build_region(struct build *b, enum segment_region_id id)
+void *build_region(struct build *b, enum segment_region_id id)
 {
 	return b->bytes + b->header->regions[id].offset;
 }
 
-void *
-build_element(struct build *b, enum segment_region_id id, uint32_t index)
+void *build_element(struct build *b, enum segment_region_id id, uint32_t index)
 {
 	struct segment_region *region = &b->header->regions[id];
 
@@ -144,8 +146,7 @@ build_element(struct build *b, enum segment_region_id id, uint32_t index)
 	return (uint8_t *)build_region(b, id) + (size_t)index * region->element_bytes;
 }
 
-uint32_t
-build_string(struct build *b, const char *text)
+uint32_t build_string(struct build *b, const char *text)
 {
 	uint32_t at = b->header->regions[REGION_STRINGS].count;
 	uint16_t length = (uint16_t)strlen(text);
@@ -158,8 +159,7 @@ build_string(struct build *b, const char *text)
 	return at / 8;
 }
 
-uint32_t
-build_tag(struct build *b, uint32_t parent, const char *name)
+uint32_t build_tag(struct build *b, uint32_t parent, const char *name)
 {
 	uint32_t index = b->header->regions[REGION_TAGS].count;
 	struct segment_tag *tag = build_element(b, REGION_TAGS, index);
@@ -169,8 +169,7 @@ build_tag(struct build *b, uint32_t parent, const char *name)
 	return index;
 }
 
-uint32_t
-build_block(struct build *b, const void *bytes, size_t size)
+uint32_t build_block(struct build *b, const void *bytes, size_t size)
 {
 	uint32_t block = b->next_block, units = (uint32_t)((size + 63) / 64);
 
@@ -180,8 +179,7 @@ build_block(struct build *b, const void *bytes, size_t size)
 	return block;
 }
 
-uint32_t
-build_device(struct build *b, uint64_t unique_id, uint32_t banks)
+uint32_t build_device(struct build *b, uint64_t unique_id, uint32_t banks)
 {
 	uint32_t index = b->header->regions[REGION_DEVICES].count;
 	struct segment_device *device = build_element(b, REGION_DEVICES, index);
@@ -196,8 +194,7 @@ build_device(struct build *b, uint64_t unique_id, uint32_t banks)
 	return index;
 }
 
-uint64_t
-build_event(struct build *b, uint32_t type, uint64_t id, uint64_t place, uint32_t held)
+uint64_t build_event(struct build *b, uint32_t type, uint64_t id, uint64_t place, uint32_t held)
 {
 	struct segment_event *event;
 
@@ -211,14 +208,12 @@ build_event(struct build *b, uint32_t type, uint64_t id, uint64_t place, uint32_
 	return b->op;
 }
 
-struct segment_space *
-build_space(struct build *b, uint32_t handle)
+struct segment_space *build_space(struct build *b, uint32_t handle)
 {
 	return build_element(b, REGION_SPACES, handle % SEGMENT_MAX_SPACES);
 }
 
-static struct segment_space *
-space_new(struct build *b, uint8_t type)
+static struct segment_space *space_new(struct build *b, uint8_t type)
 {
 	uint32_t handle = b->next_space++;
 	struct segment_space *space = build_space(b, handle);
@@ -230,8 +225,7 @@ space_new(struct build *b, uint8_t type)
 	return space;
 }
 
-uint32_t
-build_open_device(struct build *b, uint32_t device)
+uint32_t build_open_device(struct build *b, uint32_t device)
 {
 	struct segment_space *space = space_new(b, SPACE_DEVICE);
 
@@ -241,8 +235,7 @@ build_open_device(struct build *b, uint32_t device)
 	return space->handle;
 }
 
-uint32_t
-build_open_mesh(struct build *b, uint32_t rows, uint32_t columns, const uint32_t *members)
+uint32_t build_open_mesh(struct build *b, uint32_t rows, uint32_t columns, const uint32_t *members)
 {
 	struct segment_space *space = space_new(b, SPACE_MESH);
 
@@ -254,8 +247,7 @@ build_open_mesh(struct build *b, uint32_t rows, uint32_t columns, const uint32_t
 	return space->handle;
 }
 
-uint32_t
-build_row(struct build *b, uint32_t space, uint32_t kind, uint32_t class, uint32_t tag)
+uint32_t build_row(struct build *b, uint32_t space, uint32_t kind, uint32_t class, uint32_t tag)
 {
 	uint32_t index = b->header->regions[REGION_ROWS].count;
 	struct segment_row *row = build_element(b, REGION_ROWS, index);
@@ -263,13 +255,12 @@ build_row(struct build *b, uint32_t space, uint32_t kind, uint32_t class, uint32
 	row->space = space;
 	row->member = ROW_ALL_MEMBERS;
 	row->kind = (uint8_t)kind;
-	row->class_now = row->class_before = (uint8_t)class;
+	row->class_now = row->class_before = (uint8_t) class;
 	row->tag = tag;
 	return index;
 }
 
-static uint32_t
-member_device(struct build *b, const struct segment_space *space, uint32_t member)
+static uint32_t member_device(struct build *b, const struct segment_space *space, uint32_t member)
 {
 	const uint8_t *blocks = build_region(b, REGION_BLOCKS);
 	uint32_t device;
@@ -280,8 +271,7 @@ member_device(struct build *b, const struct segment_space *space, uint32_t membe
 	return device;
 }
 
-static void
-counters_add(struct build *b, const struct segment_row *row, int64_t held)
+static void counters_add(struct build *b, const struct segment_row *row, int64_t held)
 {
 	const struct segment_space *space = build_space(b, row->space);
 	struct segment_counters *counters = build_element(b, REGION_COUNTERS, row->kind);
@@ -299,20 +289,18 @@ counters_add(struct build *b, const struct segment_row *row, int64_t held)
 	}
 }
 
-struct segment_slot *
-build_slot(struct build *b, uint32_t slot)
+struct segment_slot *build_slot(struct build *b, uint32_t slot)
 {
 	return build_element(b, REGION_SLOTS, slot);
 }
 
-void
-build_seal(struct build *b, uint32_t slot)
+void build_seal(struct build *b, uint32_t slot)
 {
 	build_slot(b, slot)->check = slot_check(build_slot(b, slot));
 }
 
-static void
-shares_make(struct build *b, const struct build_record *record, struct segment_detail *detail)
+static void shares_make(struct build *b, const struct build_record *record,
+                        struct segment_detail *detail)
 {
 	uint32_t words = (record->members + 63) / 64;
 	uint64_t bytes[2 + 16 + 1024] = {0};
@@ -326,19 +314,18 @@ shares_make(struct build *b, const struct build_record *record, struct segment_d
 	detail->shares_block = build_block(b, bytes, 16 + 8ul * (words + record->members));
 }
 
-static uint64_t
-slot_held(struct build *b, const struct segment_slot *slot)
+static uint64_t slot_held(struct build *b, const struct segment_slot *slot)
 {
 	const struct segment_row *row = build_element(b, REGION_ROWS, slot->row);
 	const struct segment_space *space = build_space(b, row->space);
 	const struct segment_device *device =
-	        build_element(b, REGION_DEVICES, member_device(b, space, 0));
+		build_element(b, REGION_DEVICES, member_device(b, space, 0));
 
-	return slot->aux & SLOT_ONE_BANK ? slot->span : slot->span * device->memories[row->kind].banks;
+	return slot->aux & SLOT_ONE_BANK ? slot->span
+	                                 : slot->span * device->memories[row->kind].banks;
 }
 
-uint32_t
-build_alloc(struct build *b, const struct build_record *record)
+uint32_t build_alloc(struct build *b, const struct build_record *record)
 {
 	uint32_t number = b->next_slot++;
 	struct segment_slot *slot = build_slot(b, number);
@@ -383,8 +370,7 @@ build_alloc(struct build *b, const struct build_record *record)
 	return number;
 }
 
-void
-build_free(struct build *b, uint32_t number)
+void build_free(struct build *b, uint32_t number)
 {
 	struct segment_slot *slot = build_slot(b, number);
 	struct segment_row *row = build_element(b, REGION_ROWS, slot->row);
@@ -401,8 +387,7 @@ build_free(struct build *b, uint32_t number)
 	counters_add(b, row, -(int64_t)held);
 }
 
-struct segment_shares *
-build_shares(struct build *b, uint32_t slot)
+struct segment_shares *build_shares(struct build *b, uint32_t slot)
 {
 	const struct segment_detail *detail = build_element(b, REGION_DETAILS, slot);
 
@@ -410,16 +395,14 @@ build_shares(struct build *b, uint32_t slot)
 	                                         detail->shares_block * 64ul);
 }
 
-void
-build_share_gone(struct build *b, uint32_t slot, uint32_t member)
+void build_share_gone(struct build *b, uint32_t slot, uint32_t member)
 {
 	build_event(b, EVENT_SHARE, build_slot(b, slot)->id,
 	            slot | (uint64_t)build_slot(b, slot)->row << 24, member);
 	build_shares(b, slot)->words[member / 64] |= 1ull << member % 64;
 }
 
-void
-build_close(struct build *b, uint32_t handle, uint32_t state)
+void build_close(struct build *b, uint32_t handle, uint32_t state)
 {
 	struct segment_space *space = build_space(b, handle);
 
@@ -433,8 +416,7 @@ build_close(struct build *b, uint32_t handle, uint32_t state)
 	space->state = (uint8_t)state;
 }
 
-void
-build_ready(struct build *b, uint32_t handle)
+void build_ready(struct build *b, uint32_t handle)
 {
 	struct segment_space *space = build_space(b, handle);
 
@@ -450,8 +432,7 @@ build_ready(struct build *b, uint32_t handle)
 	}
 }
 
-void
-build_write(const struct build *b, const char *path)
+void build_write(const struct build *b, const char *path)
 {
 	static const uint8_t zero[4096];
 	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -466,8 +447,7 @@ build_write(const struct build *b, const char *path)
 	close(fd);
 }
 
-int
-build_lock(const char *path)
+int build_lock(const char *path)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	int fd = open(path, O_RDWR | O_CLOEXEC);
@@ -476,8 +456,7 @@ build_lock(const char *path)
 	return fd;
 }
 
-void
-build_sample(struct build *b)
+void build_sample(struct build *b)
 {
 	const uint32_t members[4] = {0, 1, SPACE_REMOTE, 2};
 	const uint64_t uneven[4] = {1000, 2000, 0, 3000};
@@ -490,15 +469,22 @@ build_sample(struct build *b)
 	mesh = build_open_mesh(b, 2, 2, members);
 	tag = build_tag(b, build_tag(b, 0, "model"), "layer");
 	row = build_row(b, device, BUILD_DRAM, CLASS_USER, tag);
-	build_alloc(b, &(struct build_record){.id = 1, .address = 4096, .bytes = 24000, .span = 2048,
-	                                      .row = row, .site = build_string(b, "add")});
+	build_alloc(b, &(struct build_record){.id = 1,
+	                                      .address = 4096,
+	                                      .bytes = 24000,
+	                                      .span = 2048,
+	                                      .row = row,
+	                                      .site = build_string(b, "add")});
 	build_free(b, build_alloc(b, &(struct build_record){.id = 2, .bytes = 512, .row = row}));
 	row = build_row(b, mesh, BUILD_DRAM, CLASS_USER, tag);
 	build_alloc(b, &(struct build_record){.id = 3, .bytes = 4096, .span = 4096, .row = row});
-	build_alloc(b, &(struct build_record){.id = 4, .bytes = 3000, .row = row, .members = 4,
-	                                      .uneven = uneven});
-	build_share_gone(b, build_alloc(b, &(struct build_record){.id = 5, .bytes = 640, .row = row,
-	                                                          .members = 4}), 1);
+	build_alloc(b, &(struct build_record){
+			       .id = 4, .bytes = 3000, .row = row, .members = 4, .uneven = uneven});
+	build_share_gone(
+		b,
+		build_alloc(
+			b, &(struct build_record){.id = 5, .bytes = 640, .row = row, .members = 4}),
+		1);
 	row = build_row(b, mesh, BUILD_L1, CLASS_VIEW, 0);
 	build_alloc(b, &(struct build_record){.id = 6, .bytes = 64, .row = row, .parent = 3});
 }
@@ -507,8 +493,7 @@ build_sample(struct build *b)
 
 static char directory[64];
 
-const char *
-test_dir(void)
+const char *test_dir(void)
 {
 	if (!directory[0]) {
 		strcpy(directory, "/dev/shm/meshtally-test-XXXXXX");
@@ -517,8 +502,7 @@ test_dir(void)
 	return directory;
 }
 
-const char *
-test_path(const char *name)
+const char *test_path(const char *name)
 {
 	static char paths[8][256];
 	static unsigned turn;
@@ -528,8 +512,7 @@ test_path(const char *name)
 	return path;
 }
 
-void
-test_dir_remove(void)
+void test_dir_remove(void)
 {
 	DIR *dir = opendir(test_dir());
 	struct dirent *entry;

@@ -6,34 +6,29 @@
 
 enum { PLACE_MASK = (1 << 20) - 1 };
 
-uint32_t
-model_banks(uint32_t kind, uint32_t device)
+uint32_t model_banks(uint32_t kind, uint32_t device)
 {
 	return kind == 0 && device == MODEL_DEVICES - 1 ? 4 : 8;
 }
 
-static struct model_space *
-space_of(struct model *model, uint32_t handle)
+static struct model_space *space_of(struct model *model, uint32_t handle)
 {
 	return &model->spaces[handle & 0xfff];
 }
 
-static uint32_t
-all_members(const struct model_space *space)
+static uint32_t all_members(const struct model_space *space)
 {
 	return space->device < 0 ? (1u << MODEL_DEVICES) - 1 : 1;
 }
 
-static void
-record_end_if_exhausted(struct model *model, struct model_record *record)
+static void record_end_if_exhausted(struct model *model, struct model_record *record)
 {
 	if (record->live && record->gone == all_members(space_of(model, record->space)) &&
 	    record->locals == 0)
 		record->live = false;
 }
 
-static void
-record_free(struct model *model, struct model_record *record)
+static void record_free(struct model *model, struct model_record *record)
 {
 	record->live = false;
 	if (record->backing) {
@@ -53,8 +48,8 @@ record_free(struct model *model, struct model_record *record)
 	}
 }
 
-static void
-record_alloc(struct model *model, struct model_record *record, const struct entry *entry)
+static void record_alloc(struct model *model, struct model_record *record,
+                         const struct entry *entry)
 {
 	*record = (struct model_record){
 		.id = entry->id,
@@ -74,16 +69,14 @@ record_alloc(struct model *model, struct model_record *record, const struct entr
 	}
 }
 
-static void
-space_ready(struct model *model, uint32_t handle)
+static void space_ready(struct model *model, uint32_t handle)
 {
 	for (uint32_t i = 0; i < MODEL_PLACES; i++)
 		if (model->records[i].live && model->records[i].space == handle)
 			model->records[i].class_now = CLASS_SYSTEM;
 }
 
-void
-model_apply(struct model *model, const struct entry *entry)
+void model_apply(struct model *model, const struct entry *entry)
 {
 	struct model_record *record = &model->records[entry->id & PLACE_MASK];
 
@@ -101,8 +94,8 @@ model_apply(struct model *model, const struct entry *entry)
 		record_end_if_exhausted(model, record);
 		break;
 	case ENTRY_OPEN:
-		*space_of(model, entry->space) =
-		        (struct model_space){.handle = entry->space, .device = (int32_t)entry->other};
+		*space_of(model, entry->space) = (struct model_space){
+			.handle = entry->space, .device = (int32_t)entry->other};
 		break;
 	case ENTRY_CLOSE:
 		space_of(model, entry->space)->closed = true;
@@ -117,9 +110,8 @@ model_apply(struct model *model, const struct entry *entry)
 
 static char difference[256];
 
-static const char *
-buffer_compare(struct model *model, const struct segment_view *view,
-               const struct view_buffer *buffer)
+static const char *buffer_compare(struct model *model, const struct segment_view *view,
+                                  const struct view_buffer *buffer)
 {
 	struct model_record *record = &model->records[buffer->id & PLACE_MASK];
 	const struct model_space *space = space_of(model, record->space);
@@ -149,9 +141,10 @@ buffer_compare(struct model *model, const struct segment_view *view,
 	}
 	if (!what)
 		return NULL;
-	snprintf(difference, sizeof difference, "buffer %llx of op %llu %s (op %llu, %s)",
+	snprintf(difference, sizeof difference, "buffer %llx of op %llu %s (op %llu, %s, gone %x)",
 	         (unsigned long long)buffer->id, (unsigned long long)buffer->op, what,
-	         (unsigned long long)view->op, buffer->incomplete ? "incomplete" : "whole");
+	         (unsigned long long)view->op, buffer->incomplete ? "incomplete" : "whole",
+	         record->gone);
 	return difference;
 }
 
@@ -162,8 +155,8 @@ struct sums {
 	uint32_t shown;
 };
 
-static void
-sums_add(struct sums *sums, const struct model_record *record, const struct model_space *space)
+static void sums_add(struct sums *sums, const struct model_record *record,
+                     const struct model_space *space)
 {
 	if (record->gone != all_members(space))
 		sums->shown++;
@@ -177,19 +170,19 @@ sums_add(struct sums *sums, const struct model_record *record, const struct mode
 		sums->bytes[record->kind][device][record->class_now] += record->bytes;
 		sums->buffers[record->kind][device]++;
 		sums->held[record->kind][device] +=
-		        record->span ? record->span * model_banks(record->kind, device)
-		                     : record->bytes;
+			record->span ? record->span * model_banks(record->kind, device)
+				     : record->bytes;
 	}
 }
 
-static const char *
-figures_compare(const struct segment_view *view, const struct sums *sums)
+static const char *figures_compare(const struct segment_view *view, const struct sums *sums)
 {
 	for (uint32_t kind = 0; kind < MODEL_KINDS; kind++)
 		for (uint32_t device = 0; device < MODEL_DEVICES; device++) {
 			const struct view_figure *figure =
-			        &view->figures[kind * view->device_count + device];
-			uint64_t buffers = figure->buffers[CLASS_USER] + figure->buffers[CLASS_SYSTEM];
+				&view->figures[kind * view->device_count + device];
+			uint64_t buffers =
+				figure->buffers[CLASS_USER] + figure->buffers[CLASS_SYSTEM];
 
 			if (figure->held == sums->held[kind][device] &&
 			    buffers == sums->buffers[kind][device] &&
@@ -197,8 +190,8 @@ figures_compare(const struct segment_view *view, const struct sums *sums)
 			           sizeof figure->bytes) == 0)
 				continue;
 			snprintf(difference, sizeof difference,
-			         "kind %u device %u: held %llu, not %llu; buffers %llu, not %llu", kind,
-			         device, (unsigned long long)figure->held,
+			         "kind %u device %u: held %llu, not %llu; buffers %llu, not %llu",
+			         kind, device, (unsigned long long)figure->held,
 			         (unsigned long long)sums->held[kind][device],
 			         (unsigned long long)buffers,
 			         (unsigned long long)sums->buffers[kind][device]);
@@ -207,8 +200,7 @@ figures_compare(const struct segment_view *view, const struct sums *sums)
 	return NULL;
 }
 
-const char *
-model_compare(struct model *model, const struct segment_view *view)
+const char *model_compare(struct model *model, const struct segment_view *view)
 {
 	static struct sums sums;
 	const char *what = NULL;

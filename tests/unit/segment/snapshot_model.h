@@ -14,8 +14,16 @@
 
 enum { MODEL_DEVICES = 4, MODEL_PLACES = 1 << 18, MODEL_KINDS = 2, LOG_ENTRIES = 1 << 20 };
 
-enum entry_type { ENTRY_ALLOC, ENTRY_FREE, ENTRY_FREE_ON, ENTRY_LOCAL, ENTRY_OPEN, ENTRY_CLOSE,
-	          ENTRY_READY, ENTRY_OTHER };
+enum entry_type {
+	ENTRY_ALLOC,
+	ENTRY_FREE,
+	ENTRY_FREE_ON,
+	ENTRY_LOCAL,
+	ENTRY_OPEN,
+	ENTRY_CLOSE,
+	ENTRY_READY,
+	ENTRY_OTHER
+};
 
 struct entry {
 	uint64_t op; /* `commit` after the call; 0 while it goes on */
@@ -28,19 +36,19 @@ struct entry {
 
 /* Shared between the writer and the test. */
 struct model_log {
-	uint64_t count;  /* entries that are complete; stored with release */
-	uint64_t taken;  /* entries that the test has replayed */
-	uint32_t run;    /* the writer may go on */
-	uint32_t idle;   /* the writer stands between two calls */
-	uint32_t ready;  /* it has begun */
+	uint64_t count; /* entries that are complete; stored with release */
+	uint64_t taken; /* entries that the test has replayed */
+	uint32_t run;   /* the writer may go on */
+	uint32_t idle;  /* the writer stands between two calls */
+	uint32_t ready; /* it has begun */
 	struct entry entries[LOG_ENTRIES];
 };
 
 struct model_record {
 	uint64_t id, bytes, span;
 	uint32_t space;
-	uint32_t gone;  /* bit per member */
-	uint32_t seen;  /* number of the comparison */
+	uint32_t gone; /* bit per member */
+	uint32_t seen; /* number of the comparison */
 	uint8_t kind, class_now, locals;
 	bool live;
 	uint32_t backing; /* LOCAL: place of the backing record + 1 */

@@ -25,8 +25,7 @@ enum { FLIPS = 4000, CUTS = 400 };
 static struct segment_reject why;
 
 /* Walks through all that a view has, so that the sanitizers see every pointer. */
-static uint64_t
-view_sum(const struct segment_view *view)
+static uint64_t view_sum(const struct segment_view *view)
 {
 	uint64_t sum = strlen(view->name) + strlen(view->comm) + strlen(view->command_line);
 
@@ -73,8 +72,7 @@ view_sum(const struct segment_view *view)
 
 static volatile uint64_t sink;
 
-static int
-parse(const void *bytes, size_t size)
+static int parse(const void *bytes, size_t size)
 {
 	struct segment_view *view = NULL;
 	int error = segment_view_parse(bytes, size, VIEW_BUFFERS, &view, &why);
@@ -86,14 +84,12 @@ parse(const void *bytes, size_t size)
 	return 0;
 }
 
-static int
-load(const char *path, struct segment_view **ret_view)
+static int load(const char *path, struct segment_view **ret_view)
 {
 	return segment_view_load(path, getuid(), VIEW_BUFFERS, ret_view, &why);
 }
 
-static void
-what_is_no_file_is_refused(void **state)
+static void what_is_no_file_is_refused(void **state)
 {
 	struct segment_view *view = NULL;
 	const char *fifo = test_path("fifo.seg"), *link = test_path("link.seg");
@@ -119,8 +115,7 @@ what_is_no_file_is_refused(void **state)
 	build_finish(&b);
 }
 
-static void
-unknown_formats_are_refused(void **state)
+static void unknown_formats_are_refused(void **state)
 {
 	struct build b;
 
@@ -139,8 +134,7 @@ unknown_formats_are_refused(void **state)
 	build_finish(&b);
 }
 
-static void
-hostile_regions_are_refused(void **state)
+static void hostile_regions_are_refused(void **state)
 {
 	struct build b;
 
@@ -167,8 +161,7 @@ hostile_regions_are_refused(void **state)
 	build_finish(&b);
 }
 
-static void
-cut_files_are_read_as_far_as_they_go(void **state)
+static void cut_files_are_read_as_far_as_they_go(void **state)
 {
 	struct build b;
 
@@ -181,16 +174,14 @@ cut_files_are_read_as_far_as_they_go(void **state)
 	build_finish(&b);
 }
 
-static uint64_t
-next_random(uint64_t *state)
+static uint64_t next_random(uint64_t *state)
 {
 	*state ^= *state << 13;
 	*state ^= *state >> 7;
 	return *state ^= *state << 17;
 }
 
-static void
-flipped_bits_do_no_harm(void **state)
+static void flipped_bits_do_no_harm(void **state)
 {
 	uint64_t random = 88172645463325252u;
 	struct build b;
@@ -206,7 +197,7 @@ flipped_bits_do_no_harm(void **state)
 			size_t limit = n % 2 ? 4096 : b.size;
 
 			bytes[next_random(&random) % limit] ^=
-			        (uint8_t)(1u << next_random(&random) % 8);
+				(uint8_t)(1u << next_random(&random) % 8);
 		}
 		parse(bytes, b.size);
 	}
@@ -214,8 +205,7 @@ flipped_bits_do_no_harm(void **state)
 	build_finish(&b);
 }
 
-static void
-records_that_make_no_sense_are_left_out(void **state)
+static void records_that_make_no_sense_are_left_out(void **state)
 {
 	struct segment_view *view = NULL;
 	struct segment_detail *detail;
@@ -237,8 +227,7 @@ records_that_make_no_sense_are_left_out(void **state)
 	build_finish(&b);
 }
 
-static void
-tags_that_go_in_circles(void **state)
+static void tags_that_go_in_circles(void **state)
 {
 	struct segment_view *view = NULL;
 	struct segment_tag *tags;
@@ -262,8 +251,7 @@ tags_that_go_in_circles(void **state)
 	build_finish(&b);
 }
 
-static void
-rows_that_point_anywhere(void **state)
+static void rows_that_point_anywhere(void **state)
 {
 	uint64_t random = 99;
 	struct build b;
@@ -286,8 +274,7 @@ rows_that_point_anywhere(void **state)
 	build_finish(&b);
 }
 
-static uint64_t
-now_ms(void)
+static uint64_t now_ms(void)
 {
 	struct timespec ts;
 
@@ -296,8 +283,7 @@ now_ms(void)
 }
 
 /* All the counts at their limits, all of it holes. */
-static void
-endless_files_end(void **state)
+static void endless_files_end(void **state)
 {
 	const char *path = test_path("endless.seg");
 	struct segment_view *view = NULL;
@@ -344,8 +330,7 @@ endless_files_end(void **state)
 }
 
 /* More than any region may have is refused at once. */
-static void
-too_much_data_is_refused(void **state)
+static void too_much_data_is_refused(void **state)
 {
 	struct build b;
 
@@ -358,11 +343,13 @@ too_much_data_is_refused(void **state)
 }
 
 /* A live file with a ring, and words, that no writer could have made. */
-static void
-impossible_words_end(void **state)
+static void impossible_words_end(void **state)
 {
-	const uint64_t words[][2] = {{UINT64_MAX, 0}, {0, UINT64_MAX}, {UINT64_MAX, UINT64_MAX},
-	                             {1ull << 40, 5}, {5, 1ull << 40}};
+	const uint64_t words[][2] = {{UINT64_MAX, 0},
+	                             {0, UINT64_MAX},
+	                             {UINT64_MAX, UINT64_MAX},
+	                             {1ull << 40, 5},
+	                             {5, 1ull << 40}};
 	const char *path = test_path("words.seg");
 	struct build b;
 
@@ -385,16 +372,14 @@ impossible_words_end(void **state)
 	build_finish(&b);
 }
 
-static int
-remove_dir(void **state)
+static int remove_dir(void **state)
 {
 	(void)state;
 	test_dir_remove();
 	return 0;
 }
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_no_file_is_refused),

@@ -17,8 +17,7 @@
 static struct segment_reject why;
 
 /* Bytes of what two views have in common, whatever their addresses. */
-static void
-views_agree(const struct segment_view *a, const struct segment_view *b)
+static void views_agree(const struct segment_view *a, const struct segment_view *b)
 {
 	assert_string_equal(a->name, b->name);
 	assert_int_equal(a->life, b->life);
@@ -51,8 +50,7 @@ struct collected {
 	int answer;
 };
 
-static int
-collect(struct segment_view *view, void *arg)
+static int collect(struct segment_view *view, void *arg)
 {
 	struct collected *all = arg;
 
@@ -61,16 +59,14 @@ collect(struct segment_view *view, void *arg)
 	return all->answer;
 }
 
-static void
-collected_finish(struct collected *all)
+static void collected_finish(struct collected *all)
 {
 	for (size_t i = 0; i < all->count; i++)
 		segment_view_destroy(all->views[i]);
 	memset(all, 0, sizeof *all);
 }
 
-static void
-image_append(const char *segment, const char *snapshot)
+static void image_append(const char *segment, const char *snapshot)
 {
 	struct segment_image *image = NULL;
 	int fd = open(snapshot, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -82,8 +78,7 @@ image_append(const char *segment, const char *snapshot)
 	close(fd);
 }
 
-static struct segment_view *
-load(const char *path)
+static struct segment_view *load(const char *path)
 {
 	struct segment_view *view = NULL;
 
@@ -91,8 +86,7 @@ load(const char *path)
 	return view;
 }
 
-static void
-images_are_what_was_read(void **state)
+static void images_are_what_was_read(void **state)
 {
 	const char *one = test_path("1-0000000000000001.seg"), *two = test_path("2-2.seg");
 	const char *snapshot = test_path("all.snapshot");
@@ -124,8 +118,7 @@ images_are_what_was_read(void **state)
 	build_finish(&b);
 }
 
-static void
-a_segment_is_an_image_too(void **state)
+static void a_segment_is_an_image_too(void **state)
 {
 	const char *path = test_path("kept.seg");
 	struct collected all = {.count = 0};
@@ -151,8 +144,7 @@ a_segment_is_an_image_too(void **state)
 }
 
 /* Cut and flipped at every place: read or refused, and never anything else. */
-static void
-damaged_images_are_refused(void **state)
+static void damaged_images_are_refused(void **state)
 {
 	const char *segment = test_path("3-3.seg"), *snapshot = test_path("damaged.snapshot");
 	struct segment_view *view = NULL;
@@ -172,7 +164,8 @@ damaged_images_are_refused(void **state)
 	copy = malloc((size_t)st.st_size);
 	assert_int_equal(read(fd, bytes, (size_t)st.st_size), st.st_size);
 	close(fd);
-	assert_int_equal(segment_view_parse(bytes, (size_t)st.st_size, VIEW_BUFFERS, &view, &why), 0);
+	assert_int_equal(segment_view_parse(bytes, (size_t)st.st_size, VIEW_BUFFERS, &view, &why),
+	                 0);
 	assert_int_equal(view->buffer_count, 5);
 	segment_view_destroy(view);
 	for (size_t cut = 0; cut < (size_t)st.st_size; cut += 61)
@@ -181,7 +174,8 @@ damaged_images_are_refused(void **state)
 		memcpy(copy, bytes, (size_t)st.st_size);
 		for (int n = 0; n < 4; n++) {
 			random = random * 6364136223846793005u + 1442695040888963407u;
-			copy[(random >> 20) % (uint64_t)st.st_size] ^= (uint8_t)(1u << (random >> 61));
+			copy[(random >> 20) % (uint64_t)st.st_size] ^=
+				(uint8_t)(1u << (random >> 61));
 		}
 		if (segment_view_parse(copy, (size_t)st.st_size, VIEW_BUFFERS, &view, &why) == 0)
 			segment_view_destroy(view);
@@ -191,8 +185,7 @@ damaged_images_are_refused(void **state)
 	build_finish(&b);
 }
 
-static void
-other_files_are_refused(void **state)
+static void other_files_are_refused(void **state)
 {
 	const char *path = test_path("text");
 	struct collected all = {.count = 0};
@@ -207,16 +200,14 @@ other_files_are_refused(void **state)
 	assert_int_equal(all.count, 0);
 }
 
-static int
-remove_dir(void **state)
+static int remove_dir(void **state)
 {
 	(void)state;
 	test_dir_remove();
 	return 0;
 }
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(images_are_what_was_read),

@@ -26,8 +26,7 @@ struct child {
 	int ready, go;
 };
 
-static uint64_t
-start_ticks(void)
+static uint64_t start_ticks(void)
 {
 	char text[1024], *at;
 	int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
@@ -44,8 +43,7 @@ start_ticks(void)
 }
 
 /* Makes the segment of the calling process, as the library does: the lock lives in the mapping. */
-static struct segment_header *
-own_segment(void)
+static struct segment_header *own_segment(void)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	struct segment_header *header;
@@ -69,8 +67,7 @@ own_segment(void)
 	return header;
 }
 
-static struct child
-child_start(void (*body)(struct segment_header *header, int ready, int go))
+static struct child child_start(void (*body)(struct segment_header *header, int ready, int go))
 {
 	int ready[2], go[2];
 	struct child child;
@@ -92,16 +89,14 @@ child_start(void (*body)(struct segment_header *header, int ready, int go))
 	return child;
 }
 
-static void
-child_end(struct child *child)
+static void child_end(struct child *child)
 {
 	close(child->go);
 	waitpid(child->pid, NULL, 0);
 	close(child->ready);
 }
 
-static void
-wait_for_go(int ready, int go)
+static void wait_for_go(int ready, int go)
 {
 	char byte = 0;
 
@@ -109,8 +104,7 @@ wait_for_go(int ready, int go)
 		_exit(1);
 }
 
-static enum view_life
-life_now(void)
+static enum view_life life_now(void)
 {
 	struct segment_process subject;
 	struct segment_view *view;
@@ -125,15 +119,13 @@ life_now(void)
 	return life;
 }
 
-static void
-body_wait(struct segment_header *header, int ready, int go)
+static void body_wait(struct segment_header *header, int ready, int go)
 {
 	(void)header;
 	wait_for_go(ready, go);
 }
 
-static void
-alive_until_killed(void **state)
+static void alive_until_killed(void **state)
 {
 	struct child child = child_start(body_wait);
 	siginfo_t info;
@@ -150,15 +142,13 @@ alive_until_killed(void **state)
 	assert_int_equal(life_now(), LIFE_KILLED);
 }
 
-static void
-body_mark_exit(struct segment_header *header, int ready, int go)
+static void body_mark_exit(struct segment_header *header, int ready, int go)
 {
 	header->state |= SEGMENT_STATE_EXITING;
 	wait_for_go(ready, go);
 }
 
-static void
-ends_by_itself(void **state)
+static void ends_by_itself(void **state)
 {
 	struct child child = child_start(body_mark_exit);
 
@@ -168,16 +158,14 @@ ends_by_itself(void **state)
 	assert_int_equal(life_now(), LIFE_ENDED);
 }
 
-static void
-body_stop_tracking(struct segment_header *header, int ready, int go)
+static void body_stop_tracking(struct segment_header *header, int ready, int go)
 {
 	header->state |= SEGMENT_STATE_STOPPED;
 	munmap(header, 4096);
 	wait_for_go(ready, go);
 }
 
-static void
-tracking_turned_off(void **state)
+static void tracking_turned_off(void **state)
 {
 	struct child child = child_start(body_stop_tracking);
 
@@ -187,34 +175,32 @@ tracking_turned_off(void **state)
 	assert_int_equal(life_now(), LIFE_STOPPED);
 }
 
-/* The pipe's end that tells that exec was done closes with it; the new program waits for go. */
-static void
-body_exec(struct segment_header *header, int ready, int go)
+/* The new program echoes what comes by `go`: the answer says that it runs. */
+static void body_exec(struct segment_header *header, int ready, int go)
 {
 	char byte = 0;
 
 	(void)header;
-	if (write(ready, &byte, 1) != 1 || dup2(go, 0) < 0)
+	if (write(ready, &byte, 1) != 1 || dup2(go, 0) < 0 || dup2(ready, 1) < 0)
 		_exit(1);
 	execl("/bin/cat", "cat", (char *)NULL);
 	_exit(1);
 }
 
-static void
-replaced_by_exec(void **state)
+static void replaced_by_exec(void **state)
 {
 	struct child child = child_start(body_exec);
 	char byte;
 
 	(void)state;
-	assert_int_equal(read(child.ready, &byte, 1), 0);
+	assert_int_equal(write(child.go, "x", 1), 1);
+	assert_int_equal(read(child.ready, &byte, 1), 1);
 	assert_int_equal(life_now(), LIFE_EXEC);
 	child_end(&child);
 	assert_int_equal(life_now(), LIFE_KILLED);
 }
 
-static void *
-thread_goes_on(void *arg)
+static void *thread_goes_on(void *arg)
 {
 	const int *fds = arg;
 
@@ -223,8 +209,7 @@ thread_goes_on(void *arg)
 }
 
 /* The first thread ends and the process looks like a zombie, but is none. */
-static void
-body_first_thread_ends(struct segment_header *header, int ready, int go)
+static void body_first_thread_ends(struct segment_header *header, int ready, int go)
 {
 	static int fds[2];
 	pthread_t thread;
@@ -236,8 +221,7 @@ body_first_thread_ends(struct segment_header *header, int ready, int go)
 	pthread_exit(NULL);
 }
 
-static void
-first_thread_may_end(void **state)
+static void first_thread_may_end(void **state)
 {
 	struct child child = child_start(body_first_thread_ends);
 
@@ -247,8 +231,7 @@ first_thread_may_end(void **state)
 	assert_int_equal(life_now(), LIFE_KILLED);
 }
 
-static void
-body_fork(struct segment_header *header, int ready, int go)
+static void body_fork(struct segment_header *header, int ready, int go)
 {
 	(void)header;
 	if (fork() == 0) {
@@ -260,8 +243,7 @@ body_fork(struct segment_header *header, int ready, int go)
 }
 
 /* A child of the dead, with all its descriptors, is not the dead. */
-static void
-a_forked_child_is_another(void **state)
+static void a_forked_child_is_another(void **state)
 {
 	struct child child = child_start(body_fork);
 
@@ -274,8 +256,7 @@ a_forked_child_is_another(void **state)
 	close(child.ready);
 }
 
-static void
-body_close_all(struct segment_header *header, int ready, int go)
+static void body_close_all(struct segment_header *header, int ready, int go)
 {
 	struct segment_reject why;
 	struct segment_view *view;
@@ -290,8 +271,7 @@ body_close_all(struct segment_header *header, int ready, int go)
 	wait_for_go(r, g);
 }
 
-static void
-closed_descriptors_do_not_matter(void **state)
+static void closed_descriptors_do_not_matter(void **state)
 {
 	struct child child = child_start(body_close_all);
 
@@ -301,24 +281,21 @@ closed_descriptors_do_not_matter(void **state)
 	assert_int_equal(life_now(), LIFE_KILLED);
 }
 
-static int
-make_path(void **state)
+static int make_path(void **state)
 {
 	(void)state;
 	path = strdup(test_path("1-0123456789abcdef.seg"));
 	return 0;
 }
 
-static int
-remove_dir(void **state)
+static int remove_dir(void **state)
 {
 	(void)state;
 	test_dir_remove();
 	return 0;
 }
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(alive_until_killed),

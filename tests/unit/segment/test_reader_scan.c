@@ -20,8 +20,7 @@ struct seen {
 	int answer;
 };
 
-static int
-found(const char *path, void *arg)
+static int found(const char *path, void *arg)
 {
 	struct seen *seen = arg;
 
@@ -30,8 +29,7 @@ found(const char *path, void *arg)
 	return seen->answer;
 }
 
-static void
-rejected(const struct segment_reject *why, void *arg)
+static void rejected(const struct segment_reject *why, void *arg)
 {
 	struct seen *seen = arg;
 
@@ -41,14 +39,12 @@ rejected(const struct segment_reject *why, void *arg)
 	strcat(seen->rejected, "; ");
 }
 
-static void
-touch(const char *name)
+static void touch(const char *name)
 {
 	close(open(test_path(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 }
 
-static void
-segments_are_found_in_order(void **state)
+static void segments_are_found_in_order(void **state)
 {
 	struct seen seen = {.answer = 0};
 
@@ -71,8 +67,7 @@ segments_are_found_in_order(void **state)
 	assert_int_equal(segment_dir_scan(test_path("none"), found, NULL, &seen), -ENOENT);
 }
 
-static void
-directories(void **state)
+static void directories(void **state)
 {
 	char own[64], (*paths)[256] = calloc(64, sizeof *paths);
 	size_t count;
@@ -98,16 +93,14 @@ directories(void **state)
 	free(paths);
 }
 
-static int
-remove_dir(void **state)
+static int remove_dir(void **state)
 {
 	(void)state;
 	test_dir_remove();
 	return 0;
 }
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(segments_are_found_in_order),

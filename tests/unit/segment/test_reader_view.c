@@ -13,8 +13,7 @@
 
 #include <cmocka.h>
 
-static struct segment_view *
-load(struct build *b, enum view_depth depth)
+static struct segment_view *load(struct build *b, enum view_depth depth)
 {
 	struct segment_reject why = {.reason = ""};
 	const char *path = test_path("1-0123456789abcdef.seg");
@@ -26,8 +25,7 @@ load(struct build *b, enum view_depth depth)
 	return view;
 }
 
-static struct segment_view *
-load_live(struct build *b, enum view_depth depth)
+static struct segment_view *load_live(struct build *b, enum view_depth depth)
 {
 	struct segment_reject why = {.reason = ""};
 	const char *path = test_path("2-0123456789abcdef.seg");
@@ -42,8 +40,7 @@ load_live(struct build *b, enum view_depth depth)
 	return view;
 }
 
-static const struct view_buffer *
-buffer_of(const struct segment_view *view, uint64_t id)
+static const struct view_buffer *buffer_of(const struct segment_view *view, uint64_t id)
 {
 	for (uint32_t i = 0; i < view->buffer_count; i++)
 		if (view->buffers[i].id == id)
@@ -51,14 +48,13 @@ buffer_of(const struct segment_view *view, uint64_t id)
 	return NULL;
 }
 
-static const struct view_figure *
-figure_of(const struct segment_view *view, uint32_t kind, uint32_t device)
+static const struct view_figure *figure_of(const struct segment_view *view, uint32_t kind,
+                                           uint32_t device)
 {
 	return &view->figures[kind * view->device_count + device];
 }
 
-static void
-sample_says_what_was_put_in(void **state)
+static void sample_says_what_was_put_in(void **state)
 {
 	struct segment_view *view;
 	const struct view_buffer *buffer;
@@ -95,8 +91,7 @@ sample_says_what_was_put_in(void **state)
 	build_finish(&b);
 }
 
-static void
-figures_add_up(void **state)
+static void figures_add_up(void **state)
 {
 	struct segment_view *view;
 	struct build b;
@@ -118,8 +113,7 @@ figures_add_up(void **state)
 	build_finish(&b);
 }
 
-static void
-totals_of_the_live_are_the_writers(void **state)
+static void totals_of_the_live_are_the_writers(void **state)
 {
 	struct segment_view *view;
 	struct build b;
@@ -156,8 +150,7 @@ totals_of_the_live_are_the_writers(void **state)
 }
 
 /* A writer that is stopped inside a batch: the state is that before it, however far it came. */
-static void
-half_a_batch_is_undone(void **state)
+static void half_a_batch_is_undone(void **state)
 {
 	struct segment_view *view;
 	struct build b;
@@ -174,8 +167,8 @@ half_a_batch_is_undone(void **state)
 	row = build_row(&b, space, BUILD_DRAM, CLASS_USER, 0);
 	mesh_row = build_row(&b, mesh, BUILD_DRAM, CLASS_USER, 0);
 	kept = build_alloc(&b, &(struct build_record){.id = 1, .bytes = 100, .row = row});
-	shared = build_alloc(&b, &(struct build_record){.id = 2, .bytes = 30, .row = mesh_row,
-	                                                .members = 2});
+	shared = build_alloc(
+		&b, &(struct build_record){.id = 2, .bytes = 30, .row = mesh_row, .members = 2});
 	before = b.op;
 	build_free(&b, kept);
 	build_share_gone(&b, shared, 1);
@@ -213,8 +206,7 @@ half_a_batch_is_undone(void **state)
 }
 
 /* The slot of a freed record was given to another since: its event still tells its size. */
-static void
-overwritten_slots_are_told_by_events(void **state)
+static void overwritten_slots_are_told_by_events(void **state)
 {
 	struct segment_view *view;
 	struct build b;
@@ -243,8 +235,7 @@ overwritten_slots_are_told_by_events(void **state)
 }
 
 /* More events than the ring holds went by: said, not hidden. */
-static void
-overwritten_events_are_counted(void **state)
+static void overwritten_events_are_counted(void **state)
 {
 	struct segment_view *view;
 	struct build b;
@@ -266,8 +257,7 @@ overwritten_events_are_counted(void **state)
 }
 
 /* Between the commit points of a LOCAL record and of the share that it takes over. */
-static void
-local_takes_the_share_at_once(void **state)
+static void local_takes_the_share_at_once(void **state)
 {
 	struct segment_view *view;
 	struct build b;
@@ -282,10 +272,11 @@ local_takes_the_share_at_once(void **state)
 	mesh = build_open_mesh(&b, 1, 2, members);
 	row = build_row(&b, device, BUILD_DRAM, CLASS_USER, 0);
 	mesh_row = build_row(&b, mesh, BUILD_DRAM, CLASS_USER, 0);
-	build_alloc(&b, &(struct build_record){.id = 10, .bytes = 800, .row = mesh_row,
-	                                       .flags = MT_BACKING});
-	build_alloc(&b, &(struct build_record){.id = 11, .bytes = 800, .row = row, .parent = 10,
-	                                       .flags = MT_LOCAL});
+	build_alloc(&b, &(struct build_record){
+				.id = 10, .bytes = 800, .row = mesh_row, .flags = MT_BACKING});
+	build_alloc(&b,
+	            &(struct build_record){
+			    .id = 11, .bytes = 800, .row = row, .parent = 10, .flags = MT_LOCAL});
 	view = load(&b, VIEW_BUFFERS);
 	assert_int_equal(figure_of(view, BUILD_DRAM, 0)->held, 800);
 	assert_int_equal(figure_of(view, BUILD_DRAM, 1)->held, 800);
@@ -294,8 +285,9 @@ local_takes_the_share_at_once(void **state)
 	assert_int_equal(buffer_of(view, 10)->member_bytes[1], 800);
 	segment_view_destroy(view);
 	row = build_row(&b, build_open_device(&b, 1), BUILD_DRAM, CLASS_USER, 0);
-	build_alloc(&b, &(struct build_record){.id = 12, .bytes = 800, .row = row, .parent = 10,
-	                                       .flags = MT_LOCAL});
+	build_alloc(&b,
+	            &(struct build_record){
+			    .id = 12, .bytes = 800, .row = row, .parent = 10, .flags = MT_LOCAL});
 	view = load(&b, VIEW_BUFFERS);
 	assert_null(buffer_of(view, 10));
 	assert_int_equal(figure_of(view, BUILD_DRAM, 1)->held, 800);
@@ -303,8 +295,7 @@ local_takes_the_share_at_once(void **state)
 	build_finish(&b);
 }
 
-static void
-classes_and_closings(void **state)
+static void classes_and_closings(void **state)
 {
 	struct segment_view *view;
 	struct build b;
@@ -336,8 +327,7 @@ classes_and_closings(void **state)
 	build_finish(&b);
 }
 
-static void
-without_detail_the_rows_decide(void **state)
+static void without_detail_the_rows_decide(void **state)
 {
 	struct segment_view *view;
 	struct segment_row *row;
@@ -364,31 +354,41 @@ without_detail_the_rows_decide(void **state)
 	build_finish(&b);
 }
 
-static void
-lists_put(struct build *b, uint32_t space, uint32_t tag)
+static void lists_put(struct build *b, uint32_t space, uint32_t tag)
 {
 	struct segment_fault *fault = build_element(b, REGION_FAULTS, 0);
 	struct segment_frame *frame = build_element(b, REGION_FRAMES, 1);
 	struct segment_failure *failure = build_element(b, REGION_FAILURES, 0);
 	struct segment_failure_device device = {.device = 0, .held = 5, .capacity = 9};
 	struct segment_failure_buffer buffer = {.id = 8, .bytes = 3, .space = space, .tag = tag};
-	struct segment_share_of line = {.space = space, .member = ROW_ALL_MEMBERS, .tag = tag,
-	                                .buffers = 2, .bytes = 12};
+	struct segment_share_of line = {
+		.space = space, .member = ROW_ALL_MEMBERS, .tag = tag, .buffers = 2, .bytes = 12};
 	struct segment_mark *mark = build_element(b, REGION_MARKS, 0);
 	struct segment_program *program = build_element(b, REGION_PROGRAMS, 0);
 	struct segment_cb cb = {.x1 = 7, .y1 = 7, .address = 1024, .bytes = 2048};
 	struct segment_resident resident = {.program = 0, .op = 1};
 
-	*fault = (struct segment_fault){.type = MT_DOUBLE_FREE, .space = space, .device = 0,
-	                                .kind = 0, .id = 4, .tag_first = tag, .count = 3,
-	                                .first_op = 1, .last_op = 2};
+	*fault = (struct segment_fault){.type = MT_DOUBLE_FREE,
+	                                .space = space,
+	                                .device = 0,
+	                                .kind = 0,
+	                                .id = 4,
+	                                .tag_first = tag,
+	                                .count = 3,
+	                                .first_op = 1,
+	                                .last_op = 2};
 	frame->op = 1;
 	frame->count = 1;
 	frame->lines[0] = line;
 	((struct segment_counters *)build_region(b, REGION_COUNTERS))->frame[0] = 2;
-	*failure = (struct segment_failure){.op = 1, .number = 1, .space = space, .bytes = 77,
-	                                    .reason = build_string(b, "full"), .device_count = 1,
-	                                    .line_count = 1, .buffer_count = 1};
+	*failure = (struct segment_failure){.op = 1,
+	                                    .number = 1,
+	                                    .space = space,
+	                                    .bytes = 77,
+	                                    .reason = build_string(b, "full"),
+	                                    .device_count = 1,
+	                                    .line_count = 1,
+	                                    .buffer_count = 1};
 	failure->devices_block = build_block(b, &device, sizeof device);
 	failure->lines_block = build_block(b, &line, sizeof line);
 	failure->buffers_block = build_block(b, &buffer, sizeof buffer);
@@ -399,8 +399,7 @@ lists_put(struct build *b, uint32_t space, uint32_t tag)
 	build_space(b, space)->resident_count = 1;
 }
 
-static void
-lists_are_read(void **state)
+static void lists_are_read(void **state)
 {
 	struct segment_view *view;
 	struct build b;
@@ -432,8 +431,7 @@ lists_are_read(void **state)
 	build_finish(&b);
 }
 
-static void
-proxies_may_be_stale(void **state)
+static void proxies_may_be_stale(void **state)
 {
 	struct segment_view *view;
 	struct build b;
@@ -452,16 +450,14 @@ proxies_may_be_stale(void **state)
 	build_finish(&b);
 }
 
-static int
-remove_dir(void **state)
+static int remove_dir(void **state)
 {
 	(void)state;
 	test_dir_remove();
 	return 0;
 }
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sample_says_what_was_put_in),
