@@ -294,6 +294,50 @@ static void bench_growth(void)
 	free(times);
 }
 
+/* --- memory ------------------------------------------------------------------------------ */
+
+/* Private memory of this process, from the line RssAnon of /proc/self/status. */
+static double anonymous_bytes(void)
+{
+	FILE *file = fopen("/proc/self/status", "r");
+	char line[256];
+	double kib = 0;
+
+	while (file && fgets(line, sizeof line, file)) {
+		if (sscanf(line, "RssAnon: %lf kB", &kib) == 1)
+			break;
+	}
+	if (file)
+		fclose(file);
+	return kib * 1024;
+}
+
+static void bench_memory(void)
+{
+	static const uint64_t lives[] = {1000000, 2000000, 10000000};
+	struct mt_buffer buffer = {.struct_size = sizeof buffer,
+	                           .space = devices[0],
+	                           .bytes = 4096,
+	                           .kind = MT_DRAM};
+	double before = anonymous_bytes();
+	uint64_t live = 0;
+
+	for (size_t i = 0; i < sizeof lives / sizeof *lives; i++) {
+		mt_result result = MT_OK;
+
+		for (; live < lives[i] && result == MT_OK; live++) {
+			buffer.id = (1ull << 42) + live;
+			result = mt_alloc(&buffer);
+		}
+		printf("memory: at %llu live %.1f private bytes per buffer (wanted: 36), last "
+		       "answer %s\n",
+		       (unsigned long long)live, (anonymous_bytes() - before) / (double)live,
+		       mt_result_name(result));
+	}
+	for (uint64_t i = 0; i < live; i++)
+		mt_free(devices[0], (1ull << 42) + i);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -303,6 +347,7 @@ int main(int argc, char **argv)
 	        {"mesh", bench_mesh},
 	        {"dispatch", bench_dispatch},
 	        {"threads", bench_threads},
+	        {"memory", bench_memory},
 	        {"growth", bench_growth},
 	};
 

@@ -271,96 +271,91 @@ struct step {
 
 static const struct step steps[] = {
 	{"open",
-	 "10 command queue buffers per device, fabric on device 0",
-	 open_mesh,
-	 0,
-	 {.system = QUEUE_BYTES, .l1_system = FABRIC_BYTES},
-	 ALWAYS},
+         "command queues; fabric on device 0",
+         open_mesh,
+         0,
+         {.system = QUEUE_BYTES, .l1_system = FABRIC_BYTES},
+         ALWAYS},
 	{"tensor-a", "a (8,8,512,512), sharded", make_input, A, {.user = TENSOR_BYTES}, ALWAYS},
 	{"tensor-b", "b (8,8,512,512), sharded", make_input, B, {.user = TENSOR_BYTES}, ALWAYS},
 	{"add",
-	 "sum = a + b on every device: equal to the host's",
-	 add,
-	 0,
-	 {.user = TENSOR_BYTES, .cache = ADD_KERNEL_BYTES},
-	 ALWAYS},
+         "sum = a + b, equal to the host's",
+         add,
+         0,
+         {.user = TENSOR_BYTES, .cache = ADD_KERNEL_BYTES},
+         ALWAYS},
 	{"tensor-x", "x (8,8,256,128), sharded", make_input, X, {.user = FACTOR_BYTES}, ALWAYS},
 	{"tensor-y", "y (8,8,128,256), sharded", make_input, Y, {.user = FACTOR_BYTES}, ALWAYS},
 	{"matmul",
-	 "product = x * y on every device: equal to the host's",
-	 matmul,
-	 0,
-	 {.user = PRODUCT_BYTES, .cache = MATMUL_KERNEL_BYTES},
-	 ALWAYS},
+         "product = x * y, equal to the host's",
+         matmul,
+         0,
+         {.user = PRODUCT_BYTES, .cache = MATMUL_KERNEL_BYTES},
+         ALWAYS},
 	{"free-a", "a deallocated", free_tensor, A, {.user = -TENSOR_BYTES}, ALWAYS},
 	{"free-b", "b deallocated", free_tensor, B, {.user = -TENSOR_BYTES}, ALWAYS},
 	{"free-sum",
-	 "sum deallocated (or lost, with --leak)",
-	 free_sum,
-	 SUM,
-	 {.user = -TENSOR_BYTES},
-	 UNREPORTED_IF_LEAK},
+         "sum deallocated (--leak: lost)",
+         free_sum,
+         SUM,
+         {.user = -TENSOR_BYTES},
+         UNREPORTED_IF_LEAK},
 	{"free-x", "x deallocated", free_tensor, X, {.user = -FACTOR_BYTES}, ALWAYS},
 	{"free-y", "y deallocated", free_tensor, Y, {.user = -FACTOR_BYTES}, ALWAYS},
 	{"free-product",
-	 "product deallocated",
-	 free_tensor,
-	 PRODUCT,
-	 {.user = -PRODUCT_BYTES},
-	 ALWAYS},
+         "product deallocated",
+         free_tensor,
+         PRODUCT,
+         {.user = -PRODUCT_BYTES},
+         ALWAYS},
 	{"cache-cleared",
-	 "kernel binaries freed",
-	 clear_cache,
-	 0,
-	 {.cache = -ADD_KERNEL_BYTES - MATMUL_KERNEL_BYTES},
-	 NOT_IF_CACHE_STAYS},
+         "kernel binaries freed",
+         clear_cache,
+         0,
+         {.cache = -ADD_KERNEL_BYTES - MATMUL_KERNEL_BYTES},
+         NOT_IF_CACHE_STAYS},
 	{"queues-released",
-	 "command queues given back",
-	 release_queues,
-	 0,
-	 {.system = -QUEUE_BYTES},
-	 UNREPORTED_IF_KEPT},
+         "command queues given back",
+         release_queues,
+         0,
+         {.system = -QUEUE_BYTES},
+         UNREPORTED_IF_KEPT},
 	{"closed", "mesh and devices closed", close_mesh, 0, {0}, NOT_IF_LEFT_OPEN},
 };
 
 static const struct step oom_steps[] = {
 	{"open",
-	 "10 command queue buffers per device, fabric on device 0",
-	 open_mesh,
-	 0,
-	 {.system = QUEUE_BYTES, .l1_system = FABRIC_BYTES},
-	 ALWAYS},
-	{"fill",
-	 "15 buffers, each a sixteenth of the memory",
-	 fill,
-	 0,
-	 {.fills = FILL_BUFFERS},
-	 ALWAYS},
+         "command queues; fabric on device 0",
+         open_mesh,
+         0,
+         {.system = QUEUE_BYTES, .l1_system = FABRIC_BYTES},
+         ALWAYS},
+	{"fill", "15 buffers of 1/16 of the memory", fill, 0, {.fills = FILL_BUFFERS}, ALWAYS},
 	{"free-every-other",
-	 "7 of them freed",
-	 free_every_other,
-	 0,
-	 {.fills = -FILL_FREED},
-	 ALWAYS},
+         "7 of them freed",
+         free_every_other,
+         0,
+         {.fills = -FILL_FREED},
+         ALWAYS},
 	{"unwound",
-	 "twice as much as one hole asked for: refused, unwound",
-	 ask_too_much,
-	 0,
-	 {.fills = FILL_FREED - FILL_BUFFERS},
-	 ALWAYS},
+         "two holes' worth refused: unwound",
+         ask_too_much,
+         0,
+         {.fills = FILL_FREED - FILL_BUFFERS},
+         ALWAYS},
 	{"queues-released",
-	 "command queues given back",
-	 release_queues,
-	 0,
-	 {.system = -QUEUE_BYTES},
-	 UNREPORTED_IF_KEPT},
+         "command queues given back",
+         release_queues,
+         0,
+         {.system = -QUEUE_BYTES},
+         UNREPORTED_IF_KEPT},
 	{"closed", "mesh and devices closed", close_mesh, 0, {0}, NOT_IF_LEFT_OPEN},
 };
 
 static const struct step *table_of(const struct scenario_options *options, size_t *ret_count)
 {
 	*ret_count = options->oom ? sizeof oom_steps / sizeof oom_steps[0]
-				  : sizeof steps / sizeof steps[0];
+	                          : sizeof steps / sizeof steps[0];
 	return options->oom ? oom_steps : steps;
 }
 
@@ -377,7 +372,7 @@ static bool is_unreported(const struct step *step, const struct scenario_options
 }
 
 static void apply(struct holdings *held, const struct step *step,
-		  const struct scenario_options *options, const struct arch *arch)
+                  const struct scenario_options *options, const struct arch *arch)
 {
 	if (step->action == close_mesh) {
 		*held = (struct holdings){0};
@@ -395,15 +390,15 @@ static void expect_devices(const struct holdings *held, const struct arch *arch,
 		int64_t l1 = ordinal == 0 ? held->l1_system : 0;
 
 		fprintf(out,
-			"%s{\"ordinal\":%d,\"kinds\":[{\"kind\":\"%s\",\"system_bytes\":%lld,"
-			"\"cache_bytes\":%lld,\"user_bytes\":%lld}",
-			ordinal == 0 ? "" : ",\n  ", ordinal, arch->memories[MEMORY_MAIN].kind,
-			(long long)held->system, (long long)held->cache, (long long)held->user);
+		        "%s{\"ordinal\":%d,\"kinds\":[{\"kind\":\"%s\",\"system_bytes\":%lld,"
+		        "\"cache_bytes\":%lld,\"user_bytes\":%lld}",
+		        ordinal == 0 ? "" : ",\n  ", ordinal, arch->memories[MEMORY_MAIN].kind,
+		        (long long)held->system, (long long)held->cache, (long long)held->user);
 		if (arch->memories[MEMORY_L1].kind) {
 			fprintf(out,
-				",{\"kind\":\"L1\",\"system_bytes\":%lld,\"cache_bytes\":0,"
-				"\"user_bytes\":0}",
-				(long long)l1);
+			        ",{\"kind\":\"L1\",\"system_bytes\":%lld,\"cache_bytes\":0,"
+			        "\"user_bytes\":0}",
+			        (long long)l1);
 		}
 		fputs("]}", out);
 	}
@@ -423,7 +418,7 @@ void scenario_expect(const struct scenario_options *options, FILE *out)
 			continue;
 		apply(&held, &table[i], options, arch);
 		fprintf(out, "%s\n {\"n\":%zu,\"step\":\"%s\",\"devices\":[\n  ", separator,
-			++number, table[i].name);
+		        ++number, table[i].name);
 		expect_devices(&held, arch, out);
 		fputs("]}", out);
 		separator = ",";
@@ -466,7 +461,7 @@ static void print_step(const struct step *step)
 	format_bytes(main_text, first);
 	if (scenario.machine->memories[MEMORY_L1].banks != 0)
 		format_bytes(l1_text, taken_bytes(&chips[0], MEMORY_L1));
-	printf("%3llu %-17s%-58s%11s%11s%s\n", (unsigned long long)scenario.step_number, step->name,
+	printf("%3llu %-17s%-36s%11s%11s%s\n", (unsigned long long)scenario.step_number, step->name,
 	       step->about, main_text, l1_text, equal ? "" : "  (device 0; others differ)");
 	fflush(stdout);
 }
@@ -499,7 +494,7 @@ static int run_once(void)
 		error = table[i].action(table[i].argument);
 		if (error) {
 			fprintf(stderr, "mesh_allocation: step %s failed: %s\n", table[i].name,
-				strerror(-error));
+			        strerror(-error));
 			break;
 		}
 		mt_mark("step", scenario.step_number);
@@ -517,9 +512,10 @@ static void print_header(void)
 	printf("A %dx%d mesh of %s (%s): devices", ROWS, COLUMNS, arch->board, arch->name);
 	for (int i = 0; i < CHIPS; i++)
 		printf("%s %d", i == COLUMNS ? " /" : "", (int)mesh_order[i]);
-	printf(". Hooks: %s, %s ids.\n%78s%11s%11s\n", options->hooks->name,
-	       options->unique_ids ? "unique" : "address", "taken, says the allocator:", "each",
-	       "L1 of 0");
+	printf("\nHooks: %s, %s ids\n%57s%6s each%11s\n", options->hooks->name,
+	       options->unique_ids ? "unique" : "address",
+	       "taken, says the allocator:", arch->memories[MEMORY_MAIN].kind,
+	       arch->memories[MEMORY_L1].kind ? "L1 of 0" : "-");
 }
 
 static void print_answers(void)
@@ -541,9 +537,9 @@ static void print_answers(void)
 int scenario_run(const struct scenario_options *options)
 {
 	struct machine_config config = {.board = options->board,
-					.chips = CHIPS,
-					.queue_bytes = QUEUE_BYTES,
-					.queues_unhooked = options->keep_queues};
+	                                .chips = CHIPS,
+	                                .queue_bytes = QUEUE_BYTES,
+	                                .queues_unhooked = options->keep_queues};
 	int error = graph_tracker_init(&scenario.tracker, options->hooks, options->unique_ids);
 
 	scenario.options = options;

@@ -8,8 +8,8 @@
  * docs/architecture.md for how the parts fit.
  *
  * On or off. Tracking is off unless MESHTALLY=1 or TT_ALLOC_TRACKING_ENABLED=1 is in the
- * environment, the program runs under `meshtally run`, or mt_enable() was called (MESHTALLY=0 wins
- * over everything but a call). Off, a call costs one relaxed load and returns MT_OFF (or 0, NULL).
+ * environment (`meshtally run` puts MESHTALLY=1 there) or mt_enable() was called. MESHTALLY=0 wins
+ * over the other variable. Off, a call costs one relaxed load and returns MT_OFF (or 0, NULL).
  *
  * Threads. Every function may be called from any thread at any time, also before main and after
  * static destructors, and after fork in the child (which gets a segment of its own). A call from a

@@ -62,7 +62,9 @@ static void devices_in_one_line(void **state)
 	even((const uint64_t[]){0, 22528, 0}, 3, "device 1: 22 KB");
 	even((const uint64_t[]){0, 0}, 2, "");
 	even((const uint64_t[]){4096, 4096, 1024, 4096, 4096}, 5,
-	     "devices 0,1,3,4: 4 KB each; device 2: -3 KB");
+	     "devices 0,1,3,4: 4 KB each; device 2: 1 KB");
+	even((const uint64_t[]){4096, 4096, 3072, 4096, 9216}, 5,
+	     "devices 0,1,3: 4 KB each; device 2: -1 KB; device 4: 9 KB");
 }
 
 int main(void)

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the tests from outside."""
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+from e2e_support import SOURCE, TIMEOUT, Reporter, Stepper, Tally, device_figures
+
+
+@pytest.fixture(scope="session")
+def build():
+    path = pathlib.Path(os.environ.get("MESHTALLY_BUILD", SOURCE / "build"))
+    assert (path / "meshtally").exists(), f"no meshtally in {path}: set MESHTALLY_BUILD"
+    return path
+
+
+@pytest.fixture
+def tally(build, tmp_path):
+    return Tally(build, tmp_path)
+
+
+@pytest.fixture
+def mesh(tally):
+    """mesh(OPTION...): starts mesh_allocation. mesh(..., under=("run", ...)): below a verb."""
+    started = []
+
+    def start(*options, under=(), env=None):
+        command = [tally.build / "examples" / "mesh_allocation", *options]
+        if under:
+            command = [tally.command, *under, "--", *command]
+        stepper = Stepper(command, {**tally.env, "MESHTALLY": "1", **(env or {})},
+                          subprocess.PIPE if under else None)
+        started.append(stepper)
+        return stepper
+
+    yield start
+    for stepper in started:
+        stepper.finish()
+
+
+@pytest.fixture
+def reporter(tally):
+    """reporter(): starts a program that reports what the test tells it to."""
+    started = []
+
+    def start(**env):
+        started.append(Reporter(tally.build, {**tally.env, "MESHTALLY": "1", **env}))
+        return started[-1]
+
+    yield start
+    for each in started:
+        if each.child.poll() is None:
+            each.child.kill()
+            each.child.communicate()
+
+
+@pytest.fixture(scope="session")
+def expected(build):
+    """expected(OPTION...): step -> {ordinal: {kind: {class: bytes}}}, as the example says itself."""
+    def ask(*options):
+        done = subprocess.run([build / "examples" / "mesh_allocation", *options, "--expect"],
+                              stdout=subprocess.PIPE, check=True, timeout=TIMEOUT)
+        return {step["step"]: {device["ordinal"]: device_figures(device)
+                               for device in step["devices"]}
+                for step in json.loads(done.stdout)["steps"]}
+    return ask
