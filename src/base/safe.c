@@ -162,3 +162,35 @@ size_t safe_cut(struct text *text, const char *safe, size_t width, int cut_start
 	text_add(text, safe);
 	return total + 1;
 }
+
+/* Bytes up to the space where a line of `width` ends; all where it need not be broken. */
+static size_t line_length(const char *safe, size_t width)
+{
+	size_t at = strspn(safe, " "), used = at, end = 0, columns;
+
+	while (safe[at] != '\0') {
+		if (safe[at] == ' ')
+			end = at;
+		if (used >= width && end != 0)
+			return end;
+		at += next(safe + at, &columns);
+		used += columns;
+	}
+	return used > width && end != 0 ? end : at;
+}
+
+void safe_wrap(struct text *text, const char *safe, size_t width, size_t indent)
+{
+	size_t first = 0, length;
+
+	while (width != 0 && safe[length = line_length(safe, width - first)] != '\0') {
+		text_bytes(text, safe, length);
+		text_add(text, "\n");
+		safe += length;
+		safe += strspn(safe, " ");
+		first = indent < width / 2 ? indent : width / 2;
+		text_fill(text, ' ', first);
+	}
+	text_add(text, safe);
+	text_add(text, "\n");
+}

@@ -25,4 +25,9 @@ size_t safe_width(const char *safe);
  * cut_start, at the beginning. Returns the columns used. */
 size_t safe_cut(struct text *text, const char *safe, size_t width, int cut_start);
 
+/* Adds a paragraph of safe text with a newline, broken at spaces so that no line is wider than
+ * `width` (0: no limit); lines from the second on are indented. A word that is too wide stays
+ * whole: it may be a path. Spaces that the text begins with, or that are double, stay. */
+void safe_wrap(struct text *text, const char *safe, size_t width, size_t indent);
+
 #endif

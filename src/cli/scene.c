@@ -234,3 +234,45 @@ void scene_empty_text(const struct scene *scene, struct text *out)
 	              "  MESHTALLY=1                in a program's environment turns it on;\n"
 	              "  meshtally doctor           says why a program does not show up.\n");
 }
+
+static size_t scene_known(const struct scene *scene)
+{
+	const struct machine_process *process;
+	size_t count = 0;
+
+	vec_for (process, &scene->machine.processes)
+		count += process->view != NULL && selection_has_process(&scene->selection, process);
+	return count;
+}
+
+size_t scene_unknown(const struct scene *scene, bool dead)
+{
+	const struct machine_process *process;
+	size_t count = 0;
+
+	vec_for (process, &scene->machine.processes)
+		count += process->view == NULL && (dead || process->counted) &&
+		         selection_has_process(&scene->selection, process);
+	return count;
+}
+
+static void unknown_note(size_t count, struct text *out)
+{
+	if (count != 0)
+		text_addf(out,
+		          "%zu process%s known from tt-metal's counters alone (totals, no "
+		          "buffers): see `meshtally ps`\n",
+		          count, count == 1 ? " is" : "es are");
+}
+
+void scene_nothing_text(const struct scene *scene, const char *what, const char *nothing,
+                        struct text *out)
+{
+	size_t count = scene_unknown(scene, true);
+
+	if (count != 0 && scene_known(scene) == 0)
+		text_addf(out, "%s is not known.\n", what);
+	else
+		text_addf(out, "%s\n", nothing);
+	unknown_note(count, out);
+}

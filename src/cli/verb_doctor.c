@@ -1,20 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `meshtally doctor`: why something does not show up. */
 #include "checkup.h"
+#include "safe.h"
 #include "show.h"
 
 static const char *const state_words[] = {"ok", "note", "problem"};
 
-static void checkup_text(const struct checkup *checkup, struct text *out)
+static void checkup_text(const struct checkup *checkup, size_t width, struct text *out)
 {
 	const struct check *check;
+	struct text line = {0};
 
 	vec_for (check, &checkup->checks) {
-		text_addf(out, "%-8s %-12s %s\n", state_words[check->state], check->about,
+		text_clear(&line);
+		text_addf(&line, "%-8s %-12s %s", state_words[check->state], check->about,
 		          check->text);
-		if (check->advice != NULL)
-			text_addf(out, "%-22s%s\n", "", check->advice);
+		safe_wrap(out, line.bytes, width, 22);
+		if (check->advice == NULL)
+			continue;
+		text_clear(&line);
+		text_addf(&line, "%-22s%s", "", check->advice);
+		safe_wrap(out, line.bytes, width, 22);
 	}
+	text_finish(&line);
 	if (checkup->problems == 0)
 		text_add(out, "\nNo problem found.\n");
 	else
@@ -50,7 +58,7 @@ int verb_doctor(const struct options *options)
 	if (options->json) {
 		status = show_json(checkup_json(&checkup));
 	} else {
-		checkup_text(&checkup, &out);
+		checkup_text(&checkup, show_width(), &out);
 		status = show_text(&out);
 	}
 	if (status == STATUS_OK && checkup.problems != 0)

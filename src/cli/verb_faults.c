@@ -65,7 +65,10 @@ static void print_fault(struct table *table, const struct scene *scene,
 	else
 		table_cell(table, "-");
 	table_foreign(table, fault->kind < view->kind_count ? view->kind_names[fault->kind] : "");
-	table_cell(table, "0x%" PRIx64, fault->id);
+	if (fault->type == MT_ALLOC_FAILED)
+		table_cell(table, "-");
+	else
+		table_cell(table, "0x%" PRIx64, fault->id);
 	cell_bytes(table, fault->bytes_first, fault->bytes_first != 0, true);
 	cell_bytes(table, fault->bytes_second, fault->bytes_second != 0, true);
 	table_cell(table, "%s ago",
@@ -75,10 +78,43 @@ static void print_fault(struct table *table, const struct scene *scene,
 	cell_place(table, fault->tag_second, fault->site_second);
 }
 
+/* How often each type was seen. The list has no room for all that are different: where nothing is
+ * filtered out, the counters of the segment are right. */
+static void count_types(const struct scene *scene, const struct machine_process *process,
+                        uint64_t *counts)
+{
+	const struct segment_view *view = process->view;
+	uint64_t listed[SEGMENT_FAULT_TYPES] = {0};
+	bool all = scene->selection.devices == NULL && scene->selection.all_kinds;
+
+	for (uint32_t i = 0; i < view->fault_count; i++)
+		if (is_selected(scene, process, &view->faults[i]))
+			listed[view->faults[i].type % SEGMENT_FAULT_TYPES] += view->faults[i].count;
+	for (uint32_t type = 0; type < SEGMENT_FAULT_TYPES; type++)
+		counts[type] += all && view->faults_by_type[type] > listed[type]
+		                        ? view->faults_by_type[type]
+		                        : listed[type];
+}
+
+/* "  8 x duplicate allocation, 8 x double free" */
+static void types_text(const uint64_t *counts, size_t width, struct text *out)
+{
+	struct text line = {0};
+	char figure[UNITS_SIZE];
+
+	for (uint32_t type = 0; type < SEGMENT_FAULT_TYPES; type++)
+		if (counts[type] != 0)
+			text_addf(&line, "%s%s x %s", line.length != 0 ? ", " : "  ",
+			          units_count(&figure, counts[type]), fault_words(type));
+	safe_wrap(out, text_string(&line), width, 2);
+	text_finish(&line);
+}
+
 /* Returns how many kinds of fault there are. */
 static size_t log_text(const struct scene *scene, size_t limit, size_t width, struct text *out)
 {
 	const struct machine_process *process;
+	uint64_t counts[SEGMENT_FAULT_TYPES] = {0};
 	struct table table;
 	size_t count = 0;
 
@@ -86,6 +122,7 @@ static size_t log_text(const struct scene *scene, size_t limit, size_t width, st
 	vec_for (process, &scene->machine.processes) {
 		if (process->view == NULL || !selection_has_process(&scene->selection, process))
 			continue;
+		count_types(scene, process, counts);
 		for (uint32_t i = 0; i < process->view->fault_count; i++) {
 			if (!is_selected(scene, process, &process->view->faults[i]))
 				continue;
@@ -96,6 +133,7 @@ static size_t log_text(const struct scene *scene, size_t limit, size_t width, st
 	}
 	if (count != 0) {
 		text_add(out, "Faults, recorded by the programs' own libraries:\n");
+		types_text(counts, width, out);
 		table_print(&table, width, out);
 	}
 	if (count > table_rows(&table))
@@ -120,7 +158,7 @@ static void text_buffer(struct text *out, const struct machine_process *process,
 	text_addf(out, ") of process %" PRId32, process->pid);
 }
 
-static void finding_text(const struct scene *scene, const struct finding *finding, struct text *out)
+static void finding_line(const struct scene *scene, const struct finding *finding, struct text *out)
 {
 	char a[UNITS_SIZE], b[UNITS_SIZE];
 
@@ -128,7 +166,7 @@ static void finding_text(const struct scene *scene, const struct finding *findin
 	if (finding->type == FINDING_COUNTERS_DIFFER) {
 		text_addf(out,
 		          "the counters of process %" PRId32 " are not the sum of its buffers; its "
-		          "segment may be damaged\n",
+		          "segment may be damaged",
 		          finding->process->pid);
 		return;
 	}
@@ -138,7 +176,7 @@ static void finding_text(const struct scene *scene, const struct finding *findin
 	safe_terminal(out, scene->machine.kind_names[finding->kind]);
 	text_add(out, ": ");
 	if (finding->type == FINDING_OVER_CAPACITY) {
-		text_addf(out, "%s held by all processes together, of %s\n",
+		text_addf(out, "%s held by all processes together, of %s",
 		          units_bytes_short(&a, finding->bytes),
 		          units_bytes_short(&b, finding->capacity));
 		return;
@@ -147,11 +185,21 @@ static void finding_text(const struct scene *scene, const struct finding *findin
 	if (finding->type == FINDING_OVERLAP) {
 		text_add(out, " and ");
 		text_buffer(out, finding->other_process, finding->other);
-		text_addf(out, " share %s at 0x%" PRIx64 "\n",
+		text_addf(out, " share %s at 0x%" PRIx64,
 		          units_bytes_short(&a, finding->bytes), finding->other->address);
 	} else {
-		text_addf(out, " looks at 0x%" PRIx64 ", which is gone\n", finding->buffer->parent);
+		text_addf(out, " looks at 0x%" PRIx64 ", which is gone", finding->buffer->parent);
 	}
+}
+
+static void finding_text(const struct scene *scene, const struct finding *finding, size_t width,
+                         struct text *out)
+{
+	struct text line = {0};
+
+	finding_line(scene, finding, &line);
+	safe_wrap(out, text_string(&line), width, 4);
+	text_finish(&line);
 }
 
 static void rejects_text(const struct scene *scene, struct text *out)
@@ -184,13 +232,16 @@ void faults_text(const struct scene *scene, const struct findings *findings, siz
 	if (findings == NULL)
 		return;
 	if (finding_count(scene, findings) == 0) {
-		text_add(out, faults == 0 ? "No faults, and nothing found.\n"
-		                          : "\nNothing else found by comparing.\n");
+		if (faults == 0)
+			scene_nothing_text(scene, "Whether there were faults",
+			                   "No faults, and nothing found.", out);
+		else
+			text_add(out, "\nNothing else found by comparing.\n");
 		return;
 	}
 	text_addf(out, "%sFindings, made by comparing:\n", faults != 0 ? "\n" : "");
 	for (; shown < findings->findings.count && (limit == 0 || shown < limit); shown++)
-		finding_text(scene, &findings->findings.items[shown], out);
+		finding_text(scene, &findings->findings.items[shown], width, out);
 	if (shown < findings->findings.count + findings->more)
 		text_addf(out, "  ... and %" PRIu64 " more\n",
 		          findings->findings.count + findings->more - shown);

@@ -55,19 +55,22 @@ static void print_leak(struct table *table, const struct scene *scene, const str
 
 /* "leaked: 28 MB in 14 records ...: DRAM: devices 1-7: 4 MB each" */
 static void print_total(const struct scene *scene, const struct leaks *leaks, enum verdict verdict,
-                        struct text *out)
+                        size_t width, struct text *out)
 {
 	const struct leak_total *total = &leaks->totals[verdict];
 	size_t devices = leaks->device_count;
 	uint32_t *rows;
+	struct text head = {0};
 	char figure[UNITS_SIZE];
 
 	if (total->records == 0)
 		return;
-	text_addf(out, "%-7s %s: ", verdict_words[verdict],
+	text_addf(&head, "%-7s %s: ", verdict_words[verdict],
 	          units_bytes_short(&figure, total->bytes));
-	text_records(out, total->records, total->device_buffers);
-	text_addf(out, " (%s)\n", verdict_meanings[verdict]);
+	text_records(&head, total->records, total->device_buffers);
+	text_addf(&head, " (%s)", verdict_meanings[verdict]);
+	safe_wrap(out, head.bytes, width, 8);
+	text_finish(&head);
 	rows = mem_calloc(devices, sizeof(*rows));
 	for (uint32_t i = 0; i < devices; i++)
 		rows[i] = i;
@@ -85,18 +88,47 @@ static void print_total(const struct scene *scene, const struct leaks *leaks, en
 	free(rows);
 }
 
+/* Of dead processes: buffers that were there at the end, and have no record. */
+static uint64_t left_without_record(const struct scene *scene)
+{
+	const struct machine_process *process;
+	uint64_t count = 0;
+
+	vec_for (process, &scene->machine.processes)
+		if (process->view != NULL && process->dead &&
+		    selection_has_process(&scene->selection, process))
+			count += process->view->no_detail_buffers;
+	return count;
+}
+
+/* Nothing was found: whether that says that there is nothing. */
+static void no_leak_text(const struct scene *scene, struct text *out)
+{
+	bool part = left_without_record(scene) != 0 || scene_unknown(scene, true) != 0;
+
+	scene_nothing_text(scene, "Whether anything was leaked, lost or left",
+	                   part ? "Nothing is known to be leaked, lost or left."
+	                        : "Nothing was leaked, lost or left.",
+	                   out);
+}
+
 void leaks_text(const struct scene *scene, const struct leaks *leaks, size_t limit, size_t width,
                 struct text *out)
 {
 	struct table table;
 	size_t count = limit != 0 && limit < leaks->leaks.count ? limit : leaks->leaks.count;
+	uint64_t without = left_without_record(scene);
+	char figure[UNITS_SIZE];
 
-	if (leaks->leaks.count == 0) {
-		text_add(out, "Nothing was leaked, lost or left.\n");
+	if (leaks->leaks.count == 0)
+		no_leak_text(scene, out);
+	if (without != 0)
+		text_addf(out, "%s more were left that have no record of their own: see `ps`\n",
+		          units_count(&figure, without));
+	if (leaks->leaks.count == 0)
 		return;
-	}
 	for (size_t i = 0; i < VERDICT_LIMIT; i++)
-		print_total(scene, leaks, (enum verdict)i, out);
+		print_total(scene, leaks, (enum verdict)i, width, out);
 	text_add(out, "\n");
 	table_init(&table, columns, ARRAY_COUNT(columns));
 	for (size_t i = 0; i < count; i++)
@@ -142,8 +174,9 @@ json_t *leaks_json(const struct scene *scene, const struct leaks *leaks, size_t 
 		                              json_amount(total->records), "device_buffers",
 		                              json_amount(total->device_buffers)));
 	}
-	return json_pack("{s:o, s:o, s:o}", "totals", totals, "leaks", list, "leaks_total",
-	                 json_amount(leaks->leaks.count));
+	return json_pack("{s:o, s:o, s:o, s:o}", "totals", totals, "leaks", list, "leaks_total",
+	                 json_amount(leaks->leaks.count), "unknown_processes",
+	                 json_amount(scene_unknown(scene, true)));
 }
 
 int verb_leaks(const struct options *options)

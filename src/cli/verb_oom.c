@@ -27,6 +27,9 @@ static const struct table_column buffer_columns[] = {
 	{"SITE", TABLE_FLEXIBLE | TABLE_CUT_START | TABLE_HIDE_EMPTY, 3, 8},
 };
 
+/* Of "  largest hole  "; and the width of sentences where there is no terminal. */
+enum { LABEL_WIDTH = 16, SENTENCE_WIDTH = 80 };
+
 struct failed_device {
 	uint32_t row;
 	uint64_t held;
@@ -78,48 +81,84 @@ static void text_devices(struct text *out, const struct machine_process *process
 	free(held);
 }
 
-static void print_head(struct text *out, const struct machine_process *process,
-                       const struct view_failure *failure)
+/* Ends a line, which is wrapped and emptied. */
+static void end_line(struct text *out, struct text *line, size_t width)
 {
-	char a[UNITS_SIZE], b[UNITS_SIZE];
-
-	text_addf(out, "Failure %" PRIu32 " of process %" PRId32 " (", failure->number,
-	          process->pid);
-	text_command(out, process->command, 40);
-	text_addf(out, "), %s: ", units_time(&a, failure->time_ns));
-	safe_terminal(out, failure->kind < process->view->kind_count
-	                           ? process->view->kind_names[failure->kind]
-	                           : "?");
-	text_add(out, ", ");
-	text_devices(out, process, failure, false);
-	text_addf(out, "\n  asked         %10s per device", units_bytes(&a, failure->bytes, true));
-	text_addf(out, ", %s per bank", units_bytes_short(&b, failure->span));
-	if (failure->tag[0] != '\0') {
-		text_add(out, ", for ");
-		safe_terminal(out, failure->tag);
-	}
-	text_addf(out, "\n  free          %10s per bank\n",
-	          units_bytes(&a, failure->free_span, true));
-	text_addf(out, "  largest hole  %10s per bank",
-	          units_bytes(&a, failure->largest_span, true));
-	if (failure->free_span >= failure->span && failure->largest_span < failure->span)
-		text_add(out, ": there was enough, but in pieces");
-	text_add(out, "\n");
-	if (failure->reason[0] != '\0') {
-		text_add(out, "  it said       \"");
-		safe_terminal(out, failure->reason);
-		text_add(out, "\"\n");
-	}
-	text_add(out, "  held          ");
-	text_devices(out, process, failure, true);
-	if (failure->device_count != 0 && failure->devices[0].capacity != 0)
-		text_addf(out, ", of %s", units_bytes_short(&a, failure->devices[0].capacity));
-	text_add(out, "\n");
+	safe_wrap(out, text_string(line), width, LABEL_WIDTH);
+	text_clear(line);
 }
 
-static void print_lines(struct text *out, const struct segment_view *view,
+static void print_title(struct text *out, const struct machine_process *process,
+                        const struct view_failure *failure, size_t width)
+{
+	struct text line = {0};
+	char when[UNITS_SIZE];
+
+	text_addf(&line, "Failure %" PRIu32 " of process %" PRId32 " (", failure->number,
+	          process->pid);
+	text_command(&line, process->command, 40);
+	text_addf(&line, "), %s", units_time(&when, failure->time_ns));
+	safe_wrap(out, line.bytes, width, 2);
+	text_clear(&line);
+	text_add(&line, "  memory        ");
+	safe_terminal(&line, failure->kind < process->view->kind_count
+	                             ? process->view->kind_names[failure->kind]
+	                             : "?");
+	text_add(&line, " of ");
+	text_devices(&line, process, failure, false);
+	end_line(out, &line, width);
+	text_finish(&line);
+}
+
+static void print_figures(struct text *out, const struct view_failure *failure, size_t width)
+{
+	struct text line = {0};
+	char a[UNITS_SIZE], b[UNITS_SIZE];
+
+	text_addf(&line, "  asked         %10s per device, %s per bank",
+	          units_bytes(&a, failure->bytes, true), units_bytes_short(&b, failure->span));
+	if (failure->tag[0] != '\0') {
+		text_add(&line, ", for ");
+		safe_terminal(&line, failure->tag);
+	}
+	end_line(out, &line, width);
+	text_addf(out, "  free          %10s per bank\n",
+	          units_bytes(&a, failure->free_span, true));
+	text_addf(&line, "  largest hole  %10s per bank",
+	          units_bytes(&a, failure->largest_span, true));
+	if (failure->free_span >= failure->span && failure->largest_span < failure->span)
+		text_add(&line, ": there was enough, but in pieces");
+	end_line(out, &line, width);
+	text_finish(&line);
+}
+
+static void print_head(struct text *out, const struct machine_process *process,
+                       const struct view_failure *failure, size_t width)
+{
+	struct text line = {0};
+	char capacity[UNITS_SIZE];
+
+	print_title(out, process, failure, width);
+	print_figures(out, failure, width);
+	if (failure->reason[0] != '\0') {
+		text_add(&line, "  it said       \"");
+		safe_terminal(&line, failure->reason);
+		text_add(&line, "\"");
+		end_line(out, &line, width);
+	}
+	text_add(&line, "  held          ");
+	text_devices(&line, process, failure, true);
+	if (failure->device_count != 0 && failure->devices[0].capacity != 0)
+		text_addf(&line, ", of %s",
+		          units_bytes_short(&capacity, failure->devices[0].capacity));
+	end_line(out, &line, width);
+	text_finish(&line);
+}
+
+static void print_lines(struct text *out, const struct machine_process *process,
                         const struct view_failure *failure, size_t limit, size_t width)
 {
+	const struct segment_view *view = process->view;
 	struct composition lines;
 	struct table table;
 
@@ -139,8 +178,11 @@ static void print_lines(struct text *out, const struct segment_view *view,
 		table_foreign(&table, line->tag[0] != '\0' ? line->tag : "(no tag)");
 	}
 	if (lines.lines.count != 0) {
-		text_addf(out, "\n  Who held what%s:\n",
-		          failure->device_count == 1 ? "" : ", on the first of these devices");
+		text_add(out, "\n  Who held what");
+		if (failure->device_count != 1 && failure->devices[0].device < view->device_count)
+			text_addf(out, " on device %" PRIu32,
+			          process->rows[failure->devices[0].device]);
+		text_add(out, ":\n");
 		table_print(&table, width, out);
 	}
 	if (limit != 0 && lines.lines.count > limit)
@@ -176,30 +218,41 @@ static void print_frees(struct text *out, const struct view_failure *failure,
 	table_finish(&table);
 }
 
+static void advice_line(struct text *out, const struct advice *advice)
+{
+	bool one = advice->count == 1;
+	char a[UNITS_SIZE], b[UNITS_SIZE];
+
+	if (!advice->known && advice->complete)
+		text_add(out, "  No free would have been enough: what the runtime holds is in the "
+		              "way.");
+	else if (!advice->known)
+		text_add(out, "  Which frees would have been enough is not known: only the "
+		              "largest buffers were kept.");
+	else
+		text_addf(out,
+		          "  Freeing %s %" PRIu32 " buffer%s would have been enough; %s %s per "
+		          "bank and %s a hole of %s%s:",
+		          one ? "this" : "these", advice->count, one ? "" : "s",
+		          one ? "it gives back" : "they give back",
+		          units_bytes_short(&a, advice->span), one ? "makes" : "make",
+		          units_bytes_short(&b, advice->hole),
+		          advice->complete ? "" : " (of the buffers that were kept)");
+}
+
 static void print_advice(struct text *out, const struct segment_view *view,
                          const struct view_failure *failure, size_t limit, size_t width)
 {
 	struct advice advice;
-	char a[UNITS_SIZE], b[UNITS_SIZE];
+	struct text line = {0};
 
 	advice_make(&advice, view, failure);
-	if (!advice.known) {
-		text_addf(out, "\n  %s\n",
-		          advice.complete ? "No free would have been enough: what the runtime "
-		                            "holds is in the way."
-		                          : "Which frees would have been enough is not known: only "
-		                            "the largest "
-		                            "buffers were kept.");
-		advice_finish(&advice);
-		return;
-	}
-	text_addf(out,
-	          "\n  Freeing %s %" PRIu32 " buffer%s would have been enough: %s per bank back, ",
-	          advice.count == 1 ? "this" : "these", advice.count, advice.count == 1 ? "" : "s",
-	          units_bytes_short(&a, advice.span));
-	text_addf(out, "a hole of %s%s:\n", units_bytes_short(&b, advice.hole),
-	          advice.complete ? "" : " (of the buffers that were kept)");
-	print_frees(out, failure, &advice, limit, width);
+	text_add(out, "\n");
+	advice_line(&line, &advice);
+	safe_wrap(out, line.bytes, width != 0 ? width : SENTENCE_WIDTH, 2);
+	if (advice.known)
+		print_frees(out, failure, &advice, limit, width);
+	text_finish(&line);
 	advice_finish(&advice);
 }
 
@@ -208,9 +261,9 @@ void oom_failure_text(const struct scene *scene, const struct machine_process *p
                       struct text *out)
 {
 	(void)scene;
-	print_head(out, process, failure);
+	print_head(out, process, failure, width != 0 ? width : SENTENCE_WIDTH);
 	print_advice(out, process->view, failure, limit, width);
-	print_lines(out, process->view, failure, limit, width);
+	print_lines(out, process, failure, limit, width);
 }
 
 /* Whether a failure is on one of the devices and of a kind that were asked for. */
@@ -252,7 +305,8 @@ void oom_text(const struct scene *scene, const struct options *options, size_t w
 		}
 	}
 	if (out->length == 0)
-		text_add(out, "No allocation has failed.\n");
+		scene_nothing_text(scene, "Whether an allocation failed",
+		                   "No allocation has failed.", out);
 }
 
 static json_t *failure_buffer_json(const struct view_failure_buffer *buffer)

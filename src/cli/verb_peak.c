@@ -145,10 +145,12 @@ static void print_peak(const struct machine_process *process, const struct peak 
 		          units_bytes_short(&b, figure->capacity));
 	if (peak->frame != NULL)
 		text_addf(out, ", %s:\n", units_time(&a, peak->frame->time_ns));
+	else if (peak->held != figure->held)
+		text_add(out, "\n  What it was made of was not kept.\n");
 	else
-		text_add(out, peak->held == figure->held
-		                      ? "\n  That is what is held now: `meshtally ls --by tag`.\n"
-		                      : "\n  What it was made of was not kept.\n");
+		text_addf(out, "\n  That is what %s: `meshtally ls --by tag%s -p %" PRId32 "`.\n",
+		          process->dead ? "it held at its end" : "is held now",
+		          process->dead ? " --dead" : "", process->pid);
 	print_composition(view, peak, limit, width, out);
 }
 
@@ -200,7 +202,7 @@ void peak_text(const struct scene *scene, const struct options *options, size_t 
 		text_add(out, text_string(&part));
 	}
 	if (out->length == 0)
-		text_add(out, "Nothing was ever held.\n");
+		scene_nothing_text(scene, "The highest usage", "Nothing was ever held.", out);
 	text_finish(&part);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `meshtally top`: devices and processes, once or again and again. */
+#include "meshtally.h"
 #include "render.h"
 
 #include <inttypes.h>
@@ -9,13 +10,15 @@
 #include <time.h>
 #include <unistd.h>
 
+/* But for failed allocations, which are told by themselves. */
 static size_t count_faults(const struct scene *scene)
 {
 	uint64_t faults = 0;
 
 	for (size_t i = 0; i < scene->views.count; i++)
 		if (selection_has_process(&scene->selection, &scene->machine.processes.items[i]))
-			faults += scene->views.items[i]->fault_total;
+			faults += scene->views.items[i]->fault_total -
+			          scene->views.items[i]->faults_by_type[MT_ALLOC_FAILED];
 	return faults;
 }
 
@@ -24,7 +27,8 @@ static size_t count_failures(const struct scene *scene)
 	size_t failures = 0;
 
 	for (size_t i = 0; i < scene->views.count; i++)
-		failures += scene->views.items[i]->failure_count;
+		if (selection_has_process(&scene->selection, &scene->machine.processes.items[i]))
+			failures += scene->views.items[i]->failure_count;
 	return failures;
 }
 

@@ -44,7 +44,8 @@ void segment_image_destroy(struct segment_image *image);
 /* Calls found() with each view in a snapshot file; the callee owns the view. */
 int segment_file_read(const char *path, int (*found)(struct segment_view *view, void *arg), void *arg,
                       struct segment_reject *ret_reject);
-/* For the fuzzer and the tests: a view of the bytes of one image in memory. */
+/* For the fuzzer and the tests: a view of the bytes of one image in memory. What is missing at the
+ * end of a plain segment is taken as zeros, so that small inputs do; of a file it is refused. */
 int segment_view_parse(const void *bytes, size_t size, enum view_depth depth,
                        struct segment_view **ret_view, struct segment_reject *ret_reject);
 

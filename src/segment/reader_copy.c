@@ -166,7 +166,7 @@ static int totals_copy(struct reader_copy *copy)
 	copy->op = words.commit;
 	copy->op_limit = copy_is_dead(copy) ? UINT64_MAX : words.commit;
 	source_read(copy->fd, &copy->header, 0, sizeof copy->header);
-	error = header_check(&copy->header, copy->name, NULL);
+	error = header_check(&copy->header, BYTES_NOT_ASKED, copy->name, NULL);
 	if (!error)
 		error = table_copy(copy, REGION_SPACES);
 	if (!error)
@@ -301,7 +301,7 @@ int copy_take(int fd, const char *path, enum view_depth depth, bool kept,
 	}
 	copy->fd = fd;
 	life_of_copy(copy, kept);
-	error = header_check(&copy->header, path, ret_reject);
+	error = header_check(&copy->header, source_bytes(fd), path, ret_reject);
 	if (!error) {
 		error = copy_fill(copy, depth);
 		if (error)

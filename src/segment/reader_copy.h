@@ -80,8 +80,14 @@ int source_open(const char *path, uid_t owner, struct segment_reject *ret_reject
 void source_read(int fd, void *to, uint64_t offset, size_t bytes);
 /* The same for memory that is zero already: skips holes. */
 void source_read_sparse(int fd, void *to, uint64_t offset, uint64_t bytes);
-/* Whether the header is one that this reader knows, and its regions may be read. */
-int header_check(const struct segment_header *header, const char *path,
+/* The size of the file; 0 where it cannot be asked for. */
+uint64_t source_bytes(int fd);
+/* Where the last region ends: no whole file is smaller. UINT64_MAX: no file can be so large. */
+uint64_t header_file_bytes(const struct segment_header *header);
+#define BYTES_NOT_ASKED UINT64_MAX
+/* Whether the header is one that this reader knows, its regions may be read, and a file of
+ * file_bytes has all of them. */
+int header_check(const struct segment_header *header, uint64_t file_bytes, const char *path,
                  struct segment_reject *ret_reject);
 
 /* Life (reader_life.c): sets copy->life, copy->writer_gone from the file and its header. kept: a

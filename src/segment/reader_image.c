@@ -302,7 +302,7 @@ static int image_sections(struct reader_copy *copy, const uint8_t *bytes, uint64
 		    section.element_bytes != sizeof copy->header)
 			return -EINVAL;
 		memcpy(&copy->header, bytes + at + sizeof section, sizeof copy->header);
-		error = header_check(&copy->header, copy->name, ret_reject);
+		error = header_check(&copy->header, BYTES_NOT_ASKED, copy->name, ret_reject);
 		first = false;
 	}
 	if (error || first || counts.slots != counts.numbers || counts.slots != counts.details_of)
@@ -356,6 +356,20 @@ static int image_header_check(const struct snapshot_image *header, uint64_t left
 	return 0;
 }
 
+/* Gives a file the size that its header asks for: what is not in it is a hole. */
+static void file_fill_up(int fd, const void *bytes, size_t size)
+{
+	struct segment_header header;
+	uint64_t whole;
+
+	if (size < sizeof header)
+		return;
+	memcpy(&header, bytes, sizeof header);
+	whole = header_file_bytes(&header);
+	if (whole > size && whole <= INT64_MAX && ftruncate(fd, (off_t)whole) < 0)
+		return; /* then it is said to be cut off */
+}
+
 /* A segment of which the bytes are in memory: the code for files reads it from one. */
 static int plain_view(const void *bytes, size_t size, enum view_depth depth,
                       struct segment_view **ret_view, struct segment_reject *ret_reject)
@@ -371,6 +385,7 @@ static int plain_view(const void *bytes, size_t size, enum view_depth depth,
 		close(fd);
 		return reject(ret_reject, out.error, "", "cannot be copied");
 	}
+	file_fill_up(fd, bytes, size);
 	error = copy_take(fd, "", depth, true, &copy, ret_reject);
 	if (error)
 		return error;

@@ -164,7 +164,7 @@ int segment_life(const char *path, enum view_life *ret_life, struct segment_proc
 		return fd;
 	locked = lock_is_held(fd);
 	source_read(fd, &header, 0, sizeof header);
-	error = header_check(&header, path, NULL);
+	error = header_check(&header, source_bytes(fd), path, NULL);
 	if (!error) {
 		*ret_life = life_decide(&header, locked, &writer_gone);
 		if (ret_subject)

@@ -2,6 +2,8 @@
 /* Opening what may be anything, and reading from it what its header says may be there. */
 #include "reader_copy.h"
 
+#include "units.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -118,6 +120,13 @@ void source_read_sparse(int fd, void *to, uint64_t offset, uint64_t bytes)
 	}
 }
 
+uint64_t source_bytes(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) < 0 ? 0 : (uint64_t)st.st_size;
+}
+
 /* What a region may hold at most, and the size of its elements in this version. */
 static const struct {
 	const char *name;
@@ -162,7 +171,37 @@ static int region_check(const struct segment_region *region, uint32_t id, const 
 	return 0;
 }
 
-int header_check(const struct segment_header *header, const char *path,
+uint64_t header_file_bytes(const struct segment_header *header)
+{
+	uint64_t end = sizeof *header;
+	uint32_t i;
+
+	for (i = 0; i < REGION_LIMIT; i++) {
+		const struct segment_region *region = &header->regions[i];
+		uint64_t ends;
+
+		if (__builtin_add_overflow(region->offset, region->capacity_bytes, &ends))
+			return UINT64_MAX;
+		end = ends > end ? ends : end;
+	}
+	return end;
+}
+
+/* A segment has its full size before it has its name: a smaller file is part of one. */
+static int reject_cut(const struct segment_header *header, uint64_t file_bytes, const char *path,
+                      struct segment_reject *ret_reject)
+{
+	char has[UNITS_SIZE], wants[UNITS_SIZE];
+
+	units_count(&has, file_bytes);
+	if (file_bytes < sizeof *header)
+		return reject(ret_reject, -EINVAL, path, "cut off: %s bytes, not even a header",
+		              has);
+	return reject(ret_reject, -EINVAL, path, "cut off: %s bytes of %s", has,
+	              units_count(&wants, header_file_bytes(header)));
+}
+
+int header_check(const struct segment_header *header, uint64_t file_bytes, const char *path,
                  struct segment_reject *ret_reject)
 {
 	uint64_t total = 0;
@@ -179,6 +218,8 @@ int header_check(const struct segment_header *header, const char *path,
 		return reject(ret_reject, -EPROTONOSUPPORT, path,
 		              "uses features that this program does not know (0x%llx)",
 		              (unsigned long long)header->incompat);
+	if (file_bytes < sizeof *header)
+		return reject_cut(header, file_bytes, path, ret_reject);
 	if (header->header_bytes != sizeof *header || header->region_count < REGION_LIMIT ||
 	    header->region_count > 1024 / sizeof(struct segment_region))
 		return reject(ret_reject, -EINVAL, path, "corrupt: header of %u bytes, %u regions",
@@ -188,5 +229,7 @@ int header_check(const struct segment_header *header, const char *path,
 	if (!error && total > BYTES_MAX)
 		error = reject(ret_reject, -EFBIG, path, "corrupt: says it has %llu MiB of data",
 		               (unsigned long long)(total >> 20));
+	if (!error && file_bytes < header_file_bytes(header))
+		error = reject_cut(header, file_bytes, path, ret_reject);
 	return error;
 }

@@ -268,19 +268,23 @@ bool segment_memory_allows(uint64_t bytes)
 	return allowed;
 }
 
+/* Growth comes here without the writer's lock: the two figures are atomic, and either order of two
+ * threads is fine. */
 static int populate(struct segment_file *file, uint64_t offset, uint64_t bytes)
 {
 	uint64_t start = offset / PAGE * PAGE;
 	uint64_t end = (offset + bytes + PAGE - 1) / PAGE * PAGE;
+	uint64_t after = __atomic_load_n(&file->populated_bytes, __ATOMIC_RELAXED) + end - start;
+	uint64_t checked = __atomic_load_n(&file->headroom_checked_bytes, __ATOMIC_RELAXED);
 	int tries;
 
-	if (end > file->size_bytes || file->populated_bytes + (end - start) > file->cap_bytes)
+	if (end > file->size_bytes || after > file->cap_bytes)
 		return -ENOSPC;
-	if (file->headroom_checked_bytes == 0 ||
-	    file->populated_bytes + (end - start) >= file->headroom_checked_bytes + HEADROOM_STEP) {
+	if (checked == 0 || after >= checked + HEADROOM_STEP) {
 		if (!segment_memory_allows(end - start))
 			return -ENOSPC;
-		file->headroom_checked_bytes = file->populated_bytes + 1;
+		__atomic_store_n(&file->headroom_checked_bytes, after - (end - start) + 1,
+		                 __ATOMIC_RELAXED);
 	}
 	for (tries = 0; tries < 4; tries++) {
 		if (madvise(file->base + start, end - start, MADV_POPULATE_WRITE) == 0) {

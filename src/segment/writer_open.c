@@ -277,7 +277,7 @@ static void publish_slots(struct writer *w)
 {
 	region_count(w, REGION_BITMAP, w->slot_limit / 64);
 	region_count(w, REGION_SLOTS, w->slot_limit);
-	w->header->populated_bytes = w->file.populated_bytes;
+	w->header->populated_bytes = __atomic_load_n(&w->file.populated_bytes, __ATOMIC_RELAXED);
 }
 
 static int fill_in(struct writer *w, const struct writer_options *options, uint64_t identity,

@@ -168,14 +168,25 @@ def test_foreign_files_in_the_directory(tally, mesh):
     running.kill()
 
 
-@pytest.mark.parametrize("size", (5000, 20000, 400000))
-@pytest.mark.xfail(strict=False, reason="what is missing at the end of a segment reads as zeros")
+@pytest.mark.parametrize("size", (100, 5000, 20000, 400000, -1))
 def test_a_segment_that_was_cut_off(tally, mesh, size):
-    mesh("--hooks=mesh").until("tensor-a")
+    running = mesh("--hooks=mesh").until("tensor-a")
+    whole = tally.segments()[0].stat().st_size
+    cut = tally.dir / "1-0000000000000003.seg"
     with open(tally.segments()[0], "rb") as segment:
-        (tally.dir / "1-0000000000000003.seg").write_bytes(segment.read(size))
+        cut.write_bytes(segment.read(400000)[:size] if size > 0 else segment.read(400000))
+    if size < 0:
+        os.truncate(cut, whole + size)
+    size %= whole
     assert len(tally.json("devices")["devices"]) == 8, "no ghosts"
-    assert "1-0000000000000003.seg" in str(tally.json("faults")["unreadable"])
+    assert [process["pid"] for process in tally.json("ps")["processes"]] == [running.pid]
+    unreadable, = tally.json("faults")["unreadable"]
+    assert unreadable["path"] == str(cut)
+    assert unreadable["reason"].startswith(f"cut off: {size:,} bytes")
+    assert size < 4096 or unreadable["reason"].endswith(f" of {whole:,}")
+    assert "cut off" in tally("faults", "--check", status=4)
+    assert f"{cut} is not read: cut off" in tally("doctor", status=4)
+    assert "cut off" in tally.all("ls", "--from", cut, status=None).stderr
 
 
 @pytest.mark.parametrize("columns", (80, 100, 120, 200))

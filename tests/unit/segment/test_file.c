@@ -2,9 +2,11 @@
 /* The file under a segment: hidden until published, locked, capped, copied, reaped. */
 #include "segment_file.h"
 
+/* cmocka.h wants these before it. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
+
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,8 +20,7 @@ enum { SIZE = 1 << 20, CAP = 256 << 10 };
 
 static char directory[64];
 
-static int
-setup(void **state)
+static int setup(void **state)
 {
 	(void)state;
 	snprintf(directory, sizeof directory, "/dev/shm/meshtally-file-XXXXXX");
@@ -28,15 +29,13 @@ setup(void **state)
 	return setenv("MESHTALLY_DIR", directory, 1);
 }
 
-static int
-teardown(void **state)
+static int teardown(void **state)
 {
 	(void)state;
 	return rmdir(directory);
 }
 
-static bool
-is_locked(const char *path)
+static bool is_locked(const char *path)
 {
 	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
 	int fd = open(path, O_RDONLY);
@@ -47,8 +46,7 @@ is_locked(const char *path)
 	return lock.l_type != F_UNLCK;
 }
 
-static void
-hidden_until_published(void **state)
+static void hidden_until_published(void **state)
 {
 	struct segment_file file;
 
@@ -63,8 +61,7 @@ hidden_until_published(void **state)
 	segment_file_unmap(&file);
 }
 
-static void
-locked_as_long_as_it_is_mapped(void **state)
+static void locked_as_long_as_it_is_mapped(void **state)
 {
 	struct segment_file file;
 
@@ -79,8 +76,7 @@ locked_as_long_as_it_is_mapped(void **state)
 	segment_file_unlink(&file);
 }
 
-static void
-populates_up_to_the_cap(void **state)
+static void populates_up_to_the_cap(void **state)
 {
 	struct segment_file file;
 	struct stat st;
@@ -107,8 +103,7 @@ populates_up_to_the_cap(void **state)
 	segment_file_unmap(&file);
 }
 
-static void
-the_names_directory_must_be_one(void **state)
+static void the_names_directory_must_be_one(void **state)
 {
 	struct segment_file file;
 	char path[128];
@@ -124,8 +119,7 @@ the_names_directory_must_be_one(void **state)
 }
 
 /* Of the dead of this user 32 stay; the living stay, whatever their number. */
-static void
-reaps_the_dead_and_nothing_else(void **state)
+static void reaps_the_dead_and_nothing_else(void **state)
 {
 	struct segment_file live;
 	char path[128];
@@ -152,15 +146,14 @@ reaps_the_dead_and_nothing_else(void **state)
 	segment_file_unmap(&live);
 }
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(hidden_until_published),
-	        cmocka_unit_test(locked_as_long_as_it_is_mapped),
-	        cmocka_unit_test(populates_up_to_the_cap),
-	        cmocka_unit_test(the_names_directory_must_be_one),
-	        cmocka_unit_test(reaps_the_dead_and_nothing_else),
+		cmocka_unit_test(hidden_until_published),
+		cmocka_unit_test(locked_as_long_as_it_is_mapped),
+		cmocka_unit_test(populates_up_to_the_cap),
+		cmocka_unit_test(the_names_directory_must_be_one),
+		cmocka_unit_test(reaps_the_dead_and_nothing_else),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -2,9 +2,11 @@
 /* The index against a table that is indexed directly: growth in steps, in one go, and erasure. */
 #include "index.h"
 
+/* cmocka.h wants these before it. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
+
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,21 +16,18 @@ enum { KEYS = 200000, CHECK_EVERY = 20000 };
 static bool is_live[KEYS];
 static uint64_t random_state;
 
-static uint32_t
-random_next(void)
+static uint32_t random_next(void)
 {
 	random_state = random_state * 6364136223846793005u + 1442695040888963407u;
 	return (uint32_t)(random_state >> 33);
 }
 
-static uint64_t
-hash_of(uint64_t key)
+static uint64_t hash_of(uint64_t key)
 {
 	return (key + 1) * 0x9e3779b97f4a7c15ull;
 }
 
-static void
-check_all(struct index *index)
+static void check_all(struct index *index)
 {
 	uint64_t live = 0;
 
@@ -44,8 +43,7 @@ check_all(struct index *index)
 }
 
 /* Inserts or erases a random key; `bias` of 8 inserts. */
-static void
-step(struct index *index, uint32_t keys, unsigned bias, bool tend)
+static void step(struct index *index, uint32_t keys, unsigned bias, bool tend)
 {
 	uint32_t key = random_next() % keys;
 	bool insert = random_next() % 8 < bias;
@@ -61,8 +59,7 @@ step(struct index *index, uint32_t keys, unsigned bias, bool tend)
 		assert_int_equal(index_tend(index), 0);
 }
 
-static void
-run(bool tend)
+static void run(bool tend)
 {
 	static const unsigned biases[] = {8, 4, 6, 1, 7, 0};
 	struct index index;
@@ -78,23 +75,20 @@ run(bool tend)
 	index_finish(&index);
 }
 
-static void
-grows_in_steps(void **state)
+static void grows_in_steps(void **state)
 {
 	(void)state;
 	run(true);
 }
 
-static void
-grows_in_one_go_where_nobody_tends_it(void **state)
+static void grows_in_one_go_where_nobody_tends_it(void **state)
 {
 	(void)state;
 	run(false);
 }
 
 /* In the midst of growth every operation must find its way between both tables. */
-static void
-every_operation_while_growing(void **state)
+static void every_operation_while_growing(void **state)
 {
 	struct index index;
 	unsigned checked = 0;
@@ -114,8 +108,7 @@ every_operation_while_growing(void **state)
 	index_finish(&index);
 }
 
-static void
-hashes_at_both_ends(void **state)
+static void hashes_at_both_ends(void **state)
 {
 	struct index index;
 
@@ -134,8 +127,7 @@ hashes_at_both_ends(void **state)
 }
 
 /* Two keys of one hash are both there. */
-static void
-equal_hashes(void **state)
+static void equal_hashes(void **state)
 {
 	struct index index;
 	struct index_entry *entry;
@@ -159,15 +151,14 @@ equal_hashes(void **state)
 	index_finish(&index);
 }
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(grows_in_steps),
-	        cmocka_unit_test(grows_in_one_go_where_nobody_tends_it),
-	        cmocka_unit_test(every_operation_while_growing),
-	        cmocka_unit_test(hashes_at_both_ends),
-	        cmocka_unit_test(equal_hashes),
+		cmocka_unit_test(grows_in_steps),
+		cmocka_unit_test(grows_in_one_go_where_nobody_tends_it),
+		cmocka_unit_test(every_operation_while_growing),
+		cmocka_unit_test(hashes_at_both_ends),
+		cmocka_unit_test(equal_hashes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

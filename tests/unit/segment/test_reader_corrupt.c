@@ -5,11 +5,13 @@
  */
 #include "build_segment.h"
 #include "reader.h"
+#include "units.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -147,8 +149,8 @@ static void hostile_regions_are_refused(void **state)
 		region->capacity_bytes = UINT64_MAX;
 		assert_int_equal(parse(b.bytes, b.size), -EINVAL);
 		*region = was;
-		region->offset = UINT64_MAX - 4095;
-		assert_int_equal(parse(b.bytes, b.size), was.count ? -EINVAL : 0);
+		region->offset = UINT64_MAX - 4095; /* no file is so large */
+		assert_int_equal(parse(b.bytes, b.size), -EINVAL);
 		*region = was;
 		region->element_bytes++;
 		assert_int_equal(parse(b.bytes, b.size), was.count ? -EINVAL : 0);
@@ -161,7 +163,7 @@ static void hostile_regions_are_refused(void **state)
 	build_finish(&b);
 }
 
-static void cut_files_are_read_as_far_as_they_go(void **state)
+static void short_inputs_are_filled_up(void **state)
 {
 	struct build b;
 
@@ -171,6 +173,57 @@ static void cut_files_are_read_as_far_as_they_go(void **state)
 		parse(b.bytes, b.size * i / CUTS);
 	assert_int_equal(parse(b.bytes, 4096), 0);
 	assert_int_equal(parse(b.bytes, 100), -EINVAL);
+	build_finish(&b);
+}
+
+static int no_view(struct segment_view *view, void *arg)
+{
+	(void)view;
+	(void)arg;
+	return 1;
+}
+
+static void refuses_as_cut(const char *path, const char *reason)
+{
+	struct segment_view *view = NULL;
+	struct segment_image *image = NULL;
+	enum view_life life;
+
+	assert_int_equal(load(path, &view), -EINVAL);
+	assert_non_null(strstr(why.reason, reason));
+	assert_string_equal(why.path, path);
+	assert_int_equal(segment_view_load(path, getuid(), VIEW_TOTALS, &view, &why), -EINVAL);
+	assert_int_equal(segment_image_take(path, &image, &why), -EINVAL);
+	assert_int_equal(segment_file_read(path, no_view, NULL, &why), -EINVAL);
+	assert_non_null(strstr(why.reason, reason));
+	assert_int_equal(segment_life(path, &life, NULL), -EINVAL);
+}
+
+/* A segment has its full size before it has its name; what is smaller is part of a copy. */
+static void cut_files_are_refused(void **state)
+{
+	const char *path = test_path("cut.seg");
+	const size_t lost[] = {1, 4096, 100000};
+	struct segment_view *view = NULL;
+	char reason[64], whole[UNITS_SIZE];
+	struct build b;
+
+	(void)state;
+	build_sample(&b);
+	build_write(&b, path);
+	assert_int_equal(load(path, &view), 0);
+	segment_view_destroy(view);
+	for (size_t i = 0; i < sizeof lost / sizeof *lost; i++) {
+		assert_int_equal(truncate(path, (off_t)(b.size - lost[i])), 0);
+		refuses_as_cut(path, "cut off: ");
+	}
+	assert_int_equal(truncate(path, 5000), 0);
+	snprintf(reason, sizeof reason, "cut off: 5,000 bytes of %s", units_count(&whole, b.size));
+	refuses_as_cut(path, reason);
+	assert_int_equal(truncate(path, 1200), 0);
+	refuses_as_cut(path, "cut off: 1,200 bytes, not even a header");
+	assert_int_equal(truncate(path, 8), 0);
+	assert_int_equal(load(path, &view), -EPROTONOSUPPORT);
 	build_finish(&b);
 }
 
@@ -385,7 +438,8 @@ int main(void)
 		cmocka_unit_test(what_is_no_file_is_refused),
 		cmocka_unit_test(unknown_formats_are_refused),
 		cmocka_unit_test(hostile_regions_are_refused),
-		cmocka_unit_test(cut_files_are_read_as_far_as_they_go),
+		cmocka_unit_test(short_inputs_are_filled_up),
+		cmocka_unit_test(cut_files_are_refused),
 		cmocka_unit_test(flipped_bits_do_no_harm),
 		cmocka_unit_test(records_that_make_no_sense_are_left_out),
 		cmocka_unit_test(tags_that_go_in_circles),
