@@ -26,8 +26,8 @@ static const char *const verdict_meanings[VERDICT_LIMIT] = {
 	"not freed when its device was closed, or at the end",
 	"the device was reset",
 	"held when its process was killed",
-	"kept by a cache on purpose, not a leak",
-	"the runtime's own, not a leak",
+	"kept by a cache on purpose, no leak",
+	"the runtime's own, no leak",
 	"the process replaced its program or turned tracking off: no verdict",
 };
 

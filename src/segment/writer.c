@@ -115,7 +115,7 @@ int detail_put(struct writer *w, uint32_t slot, uint64_t parent, uint32_t region
 	return 0;
 }
 
-struct index_entry *record_find(struct writer *w, uint64_t hash, uint32_t space)
+static inline struct index_entry *find(struct writer *w, uint64_t hash, uint32_t space)
 {
 	struct index_entry *entry = index_find(&w->index, hash);
 
@@ -124,6 +124,11 @@ struct index_entry *record_find(struct writer *w, uint64_t hash, uint32_t space)
 	                !(w->spaces[space % SEGMENT_MAX_SPACES].flags & MT_UNIQUE_IDS)))
 		entry = index_find_next(entry);
 	return entry;
+}
+
+struct index_entry *record_find(struct writer *w, uint64_t hash, uint32_t space)
+{
+	return find(w, hash, space);
 }
 
 uint32_t site_string(struct writer *w, const char *site)
@@ -296,12 +301,12 @@ static inline mt_result record_commit(struct writer *w, struct record *record,
 	uint32_t entry_code = buffer->bytes == record->held ? code : SIZE_CODE_NONE;
 	bool wide = code == SIZE_CODE_NONE || held_code == SIZE_CODE_NONE;
 	uint32_t slot = slot_take(w);
-	uint64_t op;
+	uint64_t op, place = (uint64_t)slot | (uint64_t)record->row << 24;
 
 	if (unlikely(slot == WRITER_NO_SLOT))
 		return record_unrecorded(w, record);
 	if (unlikely(index_insert_at(&w->index, entry, record->hash,
-	                             place_pack(slot, record->row, entry_code)))) {
+	                             place | (uint64_t)entry_code << 40))) {
 		slot_give(w, slot);
 		return record_unrecorded(w, record);
 	}
@@ -311,8 +316,10 @@ static inline mt_result record_commit(struct writer *w, struct record *record,
 	slot_fill(w, record, slot, op);
 	if (unlikely(buffer->parent || buffer->region))
 		detail_put(w, slot, buffer->parent, buffer->region);
+	if (unlikely(is_phantom(w, slot)))
+		place |= EVENT_NO_SLOT;
 	event_put(w, op, EVENT_ALLOC, held_code, record->time, buffer->id,
-	          place_pack(is_phantom(w, slot) ? EVENT_NO_SLOT : slot, record->row, code));
+	          place | (uint64_t)code << 40);
 	if (likely(!is_phantom(w, slot))) {
 		bit_set(w, slot);
 	} else {
@@ -340,6 +347,22 @@ static bool is_special(const struct writer *w, const struct record *record)
 	       (buffer->flags & MT_BACKING && w->locals.count);
 }
 
+static inline bool kind_is_ready(const struct writer *w, uint32_t kind)
+{
+	return kind < SEGMENT_MAX_KINDS && kind != MT_CB && w->kinds_ready & 1u << kind;
+}
+
+/* A kind that no device has declared, or none at all. */
+static __attribute__((noinline)) mt_result kind_make_ready(struct writer *w, uint32_t kind)
+{
+	if (kind >= w->header->kind_count || kind == MT_CB)
+		return MT_BAD_ARGUMENT;
+	if (counters_need(w, kind) == 0)
+		return MT_OK;
+	writer_unrecorded(w);
+	return MT_FULL;
+}
+
 mt_result writer_alloc(struct writer *w, const struct mt_buffer *buffer,
                        const struct writer_call *call)
 {
@@ -356,15 +379,14 @@ mt_result writer_alloc(struct writer *w, const struct mt_buffer *buffer,
 	if (unlikely(buffer->uneven_bytes != NULL) && record.space->type == SPACE_MESH)
 		buffer = uneven_largest(record.space, buffer, &uneven);
 	record.buffer = buffer;
-	if (unlikely(buffer->kind >= w->header->kind_count || buffer->kind == MT_CB))
-		return MT_BAD_ARGUMENT;
-	if (unlikely(!(w->kinds_ready & 1u << buffer->kind)) && counters_need(w, buffer->kind)) {
-		writer_unrecorded(w);
-		return MT_FULL;
+	if (unlikely(!kind_is_ready(w, buffer->kind))) {
+		told = kind_make_ready(w, buffer->kind);
+		if (told != MT_OK)
+			return told;
 	}
-	record.tag = buffer->tag ? buffer->tag : call->tag;
-	if (unlikely(record.tag >= w->header->regions[REGION_TAGS].count))
-		record.tag = 0;
+	record.tag = call->tag;
+	if (buffer->tag)
+		record.tag = buffer->tag < w->header->regions[REGION_TAGS].count ? buffer->tag : 0;
 	record.site = buffer->site ? site_string(w, buffer->site) : 0;
 	record.time = writer_now(w);
 	record.hash = key_hash(record.space->salt, buffer->id);
@@ -402,14 +424,16 @@ static inline void counters_release(struct writer *w, const struct writer_space 
 		counters_sub(c, space->runs[i].start, space->runs[i].length, held, w->avx2);
 }
 
-/* Ends a record that is alike on all members. */
-static void record_end_plain(struct writer *w, struct index_entry *entry, uint64_t bytes,
-                             uint64_t held, uint32_t flags)
+/* Ends a record that is alike on all members. Inlined, so that the common case, in which the index
+ * knows all, is one straight run. */
+static inline __attribute__((always_inline)) void
+record_end_plain(struct writer *w, struct index_entry *entry, uint64_t bytes, uint64_t held,
+                 uint32_t code, uint32_t held_code, uint32_t flags)
 {
-	uint32_t slot = place_slot(entry->place), row = place_row(entry->place);
+	uint64_t place = (entry->place & PLACE_SLOT_AND_ROW) | (uint64_t)code << 40;
+	uint32_t slot = place_slot(place), row = place_row(place);
 	const struct segment_row *r = &w->rows[row];
 	const struct writer_space *space = &w->spaces[r->space % SEGMENT_MAX_SPACES];
-	uint32_t code = size_code(bytes), held_code = bytes == held ? code : size_code(held);
 	bool wide = code == SIZE_CODE_NONE || held_code == SIZE_CODE_NONE;
 	uint64_t op, time = writer_now(w), hash = entry->hash;
 
@@ -418,13 +442,14 @@ static void record_end_plain(struct writer *w, struct index_entry *entry, uint64
 	op = batch_begin(w, 1u + wide);
 	if (unlikely(wide))
 		event_put(w, op++, EVENT_SIZES, 0, time, bytes, held);
-	/* The id is in the entry: the hash is a bijection of it, and the event wants the id. */
-	event_put(w, op, EVENT_FREE, held_code, time, index_key(hash, space->salt),
-	          place_pack(is_phantom(w, slot) ? EVENT_NO_SLOT : slot, row, code));
+	if (unlikely(is_phantom(w, slot))) {
+		place |= EVENT_NO_SLOT;
+		w->header->no_detail_buffers--;
+	}
+	/* The id is in the entry: the hash is a bijection of it. */
+	event_put(w, op, EVENT_FREE, held_code, time, index_key(hash, space->salt), place);
 	if (likely(!is_phantom(w, slot)))
 		bit_clear(w, slot);
-	else
-		w->header->no_detail_buffers--;
 	row_sub(w, row, bytes, held);
 	if (likely(class_is_counted(r->class_now) && space_is_open(space)))
 		counters_release(w, space, r->kind, held);
@@ -434,30 +459,42 @@ static void record_end_plain(struct writer *w, struct index_entry *entry, uint64
 	gone_remember(w, hash, slot, flags);
 }
 
-void record_end(struct writer *w, struct index_entry *entry, uint32_t flags)
+/* Ends a record of which the index does not know the sizes, or that is not plain. */
+static __attribute__((noinline)) void record_end_by_slot(struct writer *w,
+                                                         struct index_entry *entry, uint32_t flags)
 {
-	uint32_t code = place_code(entry->place);
-	const struct segment_slot *slot;
-	const struct writer_space *space;
-	uint64_t held;
+	const struct segment_slot *slot = slot_at(w, place_slot(entry->place));
+	const struct segment_row *row = &w->rows[slot->row];
+	const struct writer_space *space = &w->spaces[row->space % SEGMENT_MAX_SPACES];
+	uint64_t held = slot->span;
 
-	if (likely(code != SIZE_CODE_NONE)) {
-		uint64_t bytes = size_decode(code);
-
-		record_end_plain(w, entry, bytes, bytes, flags);
-		return;
-	}
-	slot = slot_at(w, place_slot(entry->place));
 	if (slot->aux & SLOT_HAS_SHARES || slot->flags & MT_LOCAL) {
 		writer_free_special(w, entry, flags);
 		return;
 	}
-	space = &w->spaces[w->rows[slot->row].space % SEGMENT_MAX_SPACES];
-	held = slot->aux & SLOT_ONE_BANK ? slot->span
-	                                 : slot->span * space->kinds[w->rows[slot->row].kind].banks;
-	if (w->rows[slot->row].class_now == CLASS_VIRTUAL)
+	if (!(slot->aux & SLOT_ONE_BANK))
+		held *= space->kinds[row->kind].banks;
+	if (row->class_now == CLASS_VIRTUAL)
 		held = 0;
-	record_end_plain(w, entry, slot->bytes, held, flags);
+	record_end_plain(w, entry, slot->bytes, held, size_code(slot->bytes), size_code(held),
+	                 flags);
+}
+
+static inline __attribute__((always_inline)) void
+record_end_inline(struct writer *w, struct index_entry *entry, uint32_t flags)
+{
+	uint32_t code = place_code(entry->place);
+	uint64_t bytes = size_decode(code);
+
+	if (likely(code != SIZE_CODE_NONE))
+		record_end_plain(w, entry, bytes, bytes, code, code, flags);
+	else
+		record_end_by_slot(w, entry, flags);
+}
+
+void record_end(struct writer *w, struct index_entry *entry, uint32_t flags)
+{
+	record_end_inline(w, entry, flags);
 }
 
 /* A free that finds nothing live: what is remembered of the dead decides. */
@@ -550,7 +587,7 @@ mt_result writer_free(struct writer *w, uint32_t handle, uint64_t id,
 {
 	struct writer_space *space = space_find(w, handle);
 	uint64_t hash = key_hash(space ? space->salt : 0, id);
-	struct index_entry *entry = handle && !space ? NULL : record_find(w, hash, handle);
+	struct index_entry *entry = handle && !space ? NULL : find(w, hash, handle);
 	struct writer_space *of;
 	mt_result told;
 
@@ -562,6 +599,6 @@ mt_result writer_free(struct writer *w, uint32_t handle, uint64_t id,
 	if (unlikely(w->views.count) && view_absorbs(w, hash))
 		return MT_OK;
 	told = likely(space_is_open(of)) ? MT_OK : MT_LATE;
-	record_end(w, entry, 0);
+	record_end_inline(w, entry, 0);
 	return unlikely(w->pending_count) ? pending_check(w, of, w->pending_count, told) : told;
 }

@@ -13,6 +13,7 @@
 #define HASH_INVERSE 0xf1de83e19937733dull /* modulo 2^64 */
 
 /* The second word of an index entry, and of an event. */
+#define PLACE_SLOT_AND_ROW 0xffffffffffull
 static inline uint64_t place_pack(uint32_t slot, uint32_t row, uint32_t code)
 {
 	return (uint64_t)slot | (uint64_t)row << 24 | (uint64_t)code << 40;
@@ -115,7 +116,7 @@ static inline bool space_is_open(const struct writer_space *space)
 /* The id of a key's hash: multiplication by an odd number can be undone. */
 static inline uint64_t index_key(uint64_t hash, uint64_t salt)
 {
-	return hash * HASH_INVERSE ^ salt;
+	return unlikely(hash == 1) ? salt : hash * HASH_INVERSE ^ salt; /* 1 stands for 0 */
 }
 
 /* A call on a space that is not open: a fault, unless it was closed before. */
