@@ -19,7 +19,8 @@
  * raises a signal or changes errno. Strings and structs passed in are copied; nothing is kept.
  *
  * Cost. mt_alloc and mt_free cost some tens of nanoseconds (docs/performance.md); no system call
- * is made while the number of live buffers stays below its highest value so far.
+ * is made while the number of live buffers and the bytes held stay below their highest values so
+ * far and no new name is used.
  */
 #ifndef MESHTALLY_H
 #define MESHTALLY_H

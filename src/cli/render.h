@@ -68,7 +68,7 @@ void devices_table(const struct scene *scene, bool long_form, size_t width, stru
 void processes_table(const struct scene *scene, bool dead, size_t limit, size_t width,
                      struct text *out);
 /* What the star behind a process's state means, if one has it. */
-void counters_note(const struct scene *scene, bool dead, struct text *out);
+void counters_note(const struct scene *scene, bool dead, size_t width, struct text *out);
 void oom_failure_text(const struct scene *scene, const struct machine_process *process,
                       const struct view_failure *failure, size_t limit, size_t width,
                       struct text *out);

@@ -256,23 +256,27 @@ size_t scene_unknown(const struct scene *scene, bool dead)
 	return count;
 }
 
-static void unknown_note(size_t count, struct text *out)
+void scene_unknown_text(const struct scene *scene, bool dead, size_t width, struct text *out)
 {
-	if (count != 0)
-		text_addf(out,
-		          "%zu process%s known from tt-metal's counters alone (totals, no "
-		          "buffers): see `meshtally ps`\n",
-		          count, count == 1 ? " is" : "es are");
+	size_t count = scene_unknown(scene, dead);
+	struct text line = {0};
+
+	if (count == 0)
+		return;
+	text_addf(&line,
+	          "%zu process%s known from tt-metal's counters alone (totals, no buffers): see "
+	          "`meshtally ps`",
+	          count, count == 1 ? " is" : "es are");
+	safe_wrap(out, line.bytes, width, 2);
+	text_finish(&line);
 }
 
 void scene_nothing_text(const struct scene *scene, const char *what, const char *nothing,
-                        struct text *out)
+                        size_t width, struct text *out)
 {
-	size_t count = scene_unknown(scene, true);
-
-	if (count != 0 && scene_known(scene) == 0)
+	if (scene_unknown(scene, true) != 0 && scene_known(scene) == 0)
 		text_addf(out, "%s is not known.\n", what);
 	else
 		text_addf(out, "%s\n", nothing);
-	unknown_note(count, out);
+	scene_unknown_text(scene, true, width, out);
 }

@@ -53,9 +53,11 @@ void scene_empty_text(const struct scene *scene, struct text *out);
 /* Selected processes of which only totals are known, from tt-metal's counters: what they did with
  * their buffers is not known. `dead`: with those that are gone. */
 size_t scene_unknown(const struct scene *scene, bool dead);
-/* Says `nothing` where nothing was found; where no process is known but by such totals, that `what`
- * is not known. */
+/* Says so if there are any. */
+void scene_unknown_text(const struct scene *scene, bool dead, size_t width, struct text *out);
+/* Says `nothing` where nothing was found, or, where no process is known but by such totals, that
+ * `what` is not known. */
 void scene_nothing_text(const struct scene *scene, const char *what, const char *nothing,
-                        struct text *out);
+                        size_t width, struct text *out);
 
 #endif

@@ -185,8 +185,8 @@ static void finding_line(const struct scene *scene, const struct finding *findin
 	if (finding->type == FINDING_OVERLAP) {
 		text_add(out, " and ");
 		text_buffer(out, finding->other_process, finding->other);
-		text_addf(out, " share %s at 0x%" PRIx64,
-		          units_bytes_short(&a, finding->bytes), finding->other->address);
+		text_addf(out, " share %s at 0x%" PRIx64, units_bytes_short(&a, finding->bytes),
+		          finding->other->address);
 	} else {
 		text_addf(out, " looks at 0x%" PRIx64 ", which is gone", finding->buffer->parent);
 	}
@@ -234,7 +234,7 @@ void faults_text(const struct scene *scene, const struct findings *findings, siz
 	if (finding_count(scene, findings) == 0) {
 		if (faults == 0)
 			scene_nothing_text(scene, "Whether there were faults",
-			                   "No faults, and nothing found.", out);
+			                   "No faults, and nothing found.", width, out);
 		else
 			text_add(out, "\nNothing else found by comparing.\n");
 		return;

@@ -102,14 +102,14 @@ static uint64_t left_without_record(const struct scene *scene)
 }
 
 /* Nothing was found: whether that says that there is nothing. */
-static void no_leak_text(const struct scene *scene, struct text *out)
+static void no_leak_text(const struct scene *scene, size_t width, struct text *out)
 {
 	bool part = left_without_record(scene) != 0 || scene_unknown(scene, true) != 0;
 
 	scene_nothing_text(scene, "Whether anything was leaked, lost or left",
 	                   part ? "Nothing is known to be leaked, lost or left."
 	                        : "Nothing was leaked, lost or left.",
-	                   out);
+	                   width, out);
 }
 
 void leaks_text(const struct scene *scene, const struct leaks *leaks, size_t limit, size_t width,
@@ -121,7 +121,7 @@ void leaks_text(const struct scene *scene, const struct leaks *leaks, size_t lim
 	char figure[UNITS_SIZE];
 
 	if (leaks->leaks.count == 0)
-		no_leak_text(scene, out);
+		no_leak_text(scene, width, out);
 	if (without != 0)
 		text_addf(out, "%s more were left that have no record of their own: see `ps`\n",
 		          units_count(&figure, without));

@@ -49,11 +49,10 @@ static void print_listed(struct table *table, const struct scene *scene,
 	table_foreign(table, buffer->site);
 }
 
-static void print_totals(const struct scene *scene, const struct listing *listing, struct text *out)
+static void print_totals(const struct scene *scene, const struct listing *listing, size_t width,
+                         struct text *out)
 {
 	char figure[UNITS_SIZE];
-	const struct machine_process *process;
-	size_t without = 0;
 
 	if (listing->records > listing->listed_records)
 		text_addf(out, "the first %s of ", units_count(&figure, listing->listed_records));
@@ -63,14 +62,7 @@ static void print_totals(const struct scene *scene, const struct listing *listin
 	if (listing->no_detail != 0)
 		text_addf(out, "and %s that are counted, but have no record of their own\n",
 		          units_count(&figure, listing->no_detail));
-	vec_for (process, &scene->machine.processes)
-		without += process->view == NULL && process->counted &&
-		           selection_has_process(&scene->selection, process);
-	if (without != 0)
-		text_addf(out,
-		          "%zu process%s known from tt-metal's counters alone (totals, no "
-		          "buffers): see `meshtally ps`\n",
-		          without, without == 1 ? " is" : "es are");
+	scene_unknown_text(scene, false, width, out);
 }
 
 static void list_text(const struct scene *scene, const struct options *options, size_t width,
@@ -91,7 +83,7 @@ static void list_text(const struct scene *scene, const struct options *options, 
 	else
 		text_add(out, "No live buffer.\n");
 	if (listing.records != 0 || listing.no_detail != 0 || !listing.exact)
-		print_totals(scene, &listing, out);
+		print_totals(scene, &listing, width, out);
 	table_finish(&table);
 	listing_finish(&listing);
 }

@@ -306,7 +306,7 @@ void oom_text(const struct scene *scene, const struct options *options, size_t w
 	}
 	if (out->length == 0)
 		scene_nothing_text(scene, "Whether an allocation failed",
-		                   "No allocation has failed.", out);
+		                   "No allocation has failed.", width, out);
 }
 
 static json_t *failure_buffer_json(const struct view_failure_buffer *buffer)

@@ -202,7 +202,8 @@ void peak_text(const struct scene *scene, const struct options *options, size_t 
 		text_add(out, text_string(&part));
 	}
 	if (out->length == 0)
-		scene_nothing_text(scene, "The highest usage", "Nothing was ever held.", out);
+		scene_nothing_text(scene, "The highest usage", "Nothing was ever held.", width,
+		                   out);
 	text_finish(&part);
 }
 

@@ -121,8 +121,9 @@ void processes_table(const struct scene *scene, bool dead, size_t limit, size_t 
 	table_finish(&table);
 }
 
-static void witness_text(const struct scene *scene, struct text *out)
+static void witness_text(const struct scene *scene, size_t width, struct text *out)
 {
+	struct text line = {0};
 	const struct machine_witness *witness;
 	char a[UNITS_SIZE], b[UNITS_SIZE];
 
@@ -133,25 +134,29 @@ static void witness_text(const struct scene *scene, struct text *out)
 		if (witness->segment_bytes == witness->counter_bytes ||
 		    !is_shown(scene, process, true))
 			continue;
-		text_addf(out, "process %" PRId32 ", device %" PRIu32 ", ", process->pid,
+		text_clear(&line);
+		text_addf(&line, "process %" PRId32 ", device %" PRIu32 ", ", process->pid,
 		          witness->row);
-		safe_terminal(out, scene->machine.kind_names[witness->kind]);
-		text_addf(out, ": tt-metal's counters say %s, %s of what its segment says\n",
+		safe_terminal(&line, scene->machine.kind_names[witness->kind]);
+		text_addf(&line, ": tt-metal's counters say %s, %s of what its segment says",
 		          units_bytes_short(&a, witness->counter_bytes),
 		          units_change(&b, witness->segment_bytes, witness->counter_bytes));
+		safe_wrap(out, line.bytes, width, 2);
 	}
+	text_finish(&line);
 }
 
-void counters_note(const struct scene *scene, bool dead, struct text *out)
+void counters_note(const struct scene *scene, bool dead, size_t width, struct text *out)
 {
 	const struct machine_process *process;
 
 	vec_for (process, &scene->machine.processes)
 		if (process->source == SOURCE_COUNTERS && is_shown(scene, process, dead)) {
-			text_add(out, "* totals only, from tt-metal's counters");
-			text_add(out, dead ? "; of a dead process: what it never took back, not "
-			                     "counted\n"
-			                   : "\n");
+			safe_wrap(out,
+			          dead ? "* totals only, from tt-metal's counters; of a dead "
+			                 "process: what it never took back, not counted"
+			               : "* totals only, from tt-metal's counters",
+			          width, 2);
 			return;
 		}
 }
@@ -167,8 +172,8 @@ void ps_text(const struct scene *scene, const struct options *options, size_t wi
 	processes_table(scene, true, 0, width, out);
 	if (out->length == 0)
 		text_add(out, "No process is selected.\n");
-	counters_note(scene, true, out);
-	witness_text(scene, out);
+	counters_note(scene, true, width, out);
+	witness_text(scene, width, out);
 }
 
 static json_t *process_json(const struct scene *scene, const struct machine_process *process)

@@ -75,7 +75,7 @@ void top_text(const struct scene *scene, const struct options *options, size_t w
 	if (live != 0) {
 		text_add(out, "\n");
 		processes_table(scene, scene->from != NULL, options->limit, width, out);
-		counters_note(scene, scene->from != NULL, out);
+		counters_note(scene, scene->from != NULL, width, out);
 	} else {
 		text_add(out, "\nNo live process.\n");
 	}

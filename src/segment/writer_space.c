@@ -410,7 +410,7 @@ mt_result writer_check(struct writer *w, uint32_t handle, uint32_t kind, uint64_
 
 	if (!space || !space_is_open(space))
 		return space_unknown(w, handle, call);
-	if (kind >= SEGMENT_MAX_KINDS || !(w->kinds_ready & 1u << kind))
+	if (kind >= w->header->kind_count)
 		return MT_BAD_ARGUMENT;
 	for (uint32_t i = 0; i < space->member_count; i++) {
 		uint32_t device = space->members[i];
@@ -424,7 +424,8 @@ mt_result writer_check(struct writer *w, uint32_t handle, uint32_t kind, uint64_
 
 		if (device == SPACE_REMOTE)
 			continue;
-		fault.bytes_first = w->counters[kind].held[device];
+		if (w->kinds_ready & 1u << kind)
+			fault.bytes_first = w->counters[kind].held[device];
 		if (fault.bytes_first != held)
 			told = writer_fault(w, &fault);
 	}

@@ -95,6 +95,24 @@ def test_totals_only(tally, stranger, version):
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before, "never written to"
 
 
+def test_unknown_is_not_zero(tally, stranger, mesh):
+    put(tally, Format(4).file([(stranger.pid, b"stock-program")]))
+    for verb, unknown in (("leaks", "Whether anything was leaked, lost or left is not known."),
+                          ("faults", "Whether there were faults is not known."),
+                          ("oom", "Whether an allocation failed is not known."),
+                          ("peak", "The highest usage is not known.")):
+        text = tally(verb)
+        assert unknown in text and "1 process is known from tt-metal's counters alone" in text
+        assert "Nothing" not in text and "No " not in text
+    assert tally.json("leaks")["unknown_processes"] == 1
+
+    mesh("--hooks=mesh").until("open")
+    text = tally("leaks")
+    assert "Nothing is known to be leaked, lost or left." in text and "counters alone" in text
+    assert "No allocation has failed." in tally("oom")
+    assert "counters alone" not in tally("leaks", "-p", tally.json("ls")["buffers"][0]["pid"])
+
+
 @pytest.mark.parametrize("version", (1, 2, 3, 4))
 def test_a_dead_process_in_the_counters(tally, version):
     """Killed programs leave their entry behind."""

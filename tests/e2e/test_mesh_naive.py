@@ -77,6 +77,7 @@ def test_naive_all(tally, mesh):
     assert tally.json("ls", "-n", 0)["device_buffers"] == 0
     assert tally.json("leaks")["leaks"] == []
     assert "Nothing was leaked" in tally("leaks")
+    assert "  8 x duplicate allocation, 8 x double free\n" in tally("faults", "-n", 3)
     tally("faults", "--check", status=4)
     tally("leaks", "--check", status=0)
     assert running.end() == 0
@@ -87,6 +88,7 @@ def test_faults_after_the_end(tally, mesh):
     assert running.end() == 0
     text = running.error
 
-    assert "duplicate allocation" in text and "the first 8 of 16" in text
+    assert "  8 x duplicate allocation, 8 x double free\n" in text, "all types, before the list"
+    assert "the first 8 of 16" in text
     assert "Nothing was leaked, lost or left." in text
     assert by_type(tally.json("faults", "-n", 0)["faults"])["MT_DUPLICATE"] == MESH_BUFFERS

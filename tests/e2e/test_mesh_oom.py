@@ -57,6 +57,23 @@ def test_text(tally, mesh):
         assert part in text, part
 
 
+@pytest.mark.parametrize("columns", (None, 80, 120))
+def test_text_fits(tally, mesh, columns):
+    running = mesh("--oom", "--hooks=device-local", "--no-clear-cache", "--board=p150")
+    assert running.end() == 3
+    text = tally("oom", env={"COLUMNS": str(columns)} if columns else None)
+
+    assert max(map(len, text.splitlines())) <= (columns or 80)
+    first = tally.json("oom")["failures"][0]["devices"][0]["row"]
+    assert f"Who held what on device {first}:" in text
+
+
+def test_top_tells_a_failure_once(tally, mesh):
+    assert mesh("--oom").end() == 3
+    text = tally("top", "--once")
+    assert "1 failed allocation: meshtally oom" in text and "meshtally faults" not in text
+
+
 def test_under_run(tally, mesh):
     running = mesh("--oom", under=("run", "--fail-on-leak"))
 

@@ -80,6 +80,36 @@ static void cuts(void **state)
 	}
 }
 
+/* Paragraphs: no line is wider, no word is broken, nothing is lost. */
+static void wraps(void **state)
+{
+	static const struct {
+		const char *safe;
+		size_t width, indent;
+		const char *result;
+	} rows[] = {
+		{"one two three", 0, 2, "one two three\n"},
+		{"one two three", 13, 2, "one two three\n"},
+		{"one two three", 12, 2, "one two\n  three\n"},
+		{"one two three", 7, 2, "one two\n  three\n"},
+		{"one two three", 6, 2, "one\n  two\n  three\n"},
+		{"  free    3 per", 12, 4, "  free    3\n    per\n"},
+		{"/a/long/path is kept", 8, 2, "/a/long/path\n  is\n  kept\n"},
+		{"\xe6\xbc\xa2\xe5\xad\x97 ab", 4, 0, "\xe6\xbc\xa2\xe5\xad\x97\nab\n"},
+		{"a b", 1, 9, "a\nb\n"},
+		{"", 10, 2, "\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		struct text text = {0};
+
+		safe_wrap(&text, rows[i].safe, rows[i].width, rows[i].indent);
+		assert_string_equal(text_string(&text), rows[i].result);
+		text_finish(&text);
+	}
+}
+
 /* Whatever comes in: what comes out is valid UTF-8 and prints in as many columns as said. */
 static void any_bytes(void **state)
 {
@@ -106,10 +136,8 @@ static void any_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(terminal),
-		cmocka_unit_test(widths),
-		cmocka_unit_test(cuts),
-		cmocka_unit_test(any_bytes),
+		cmocka_unit_test(terminal), cmocka_unit_test(widths),    cmocka_unit_test(cuts),
+		cmocka_unit_test(wraps),    cmocka_unit_test(any_bytes),
 	};
 
 	if (setlocale(LC_CTYPE, "C.UTF-8") == NULL)
