@@ -15,7 +15,7 @@
 enum { PROCESSES = 100, DEVICES = 32, BUFFERS = 10000, TURNS = 7 };
 
 /* A process of the crowd: allocates, says so, and waits to be killed. */
-static void member(int number, int told)
+static void member(int told)
 {
 	const struct mt_memory memory = {.kind = MT_DRAM, .banks = 12, .bank_bytes = 1ull << 30};
 	mt_space devices[DEVICES];
@@ -30,7 +30,7 @@ static void member(int number, int told)
 	for (int i = 0; i < DEVICES; i++) {
 		const struct mt_device device = {.struct_size = sizeof device,
 		                                 .ordinal = i,
-		                                 .unique_id = (uint64_t)(number * DEVICES + i + 1),
+		                                 .unique_id = (uint64_t)i + 1,
 		                                 .arch = "bench",
 		                                 .memories = &memory,
 		                                 .memory_count = 1,
@@ -99,7 +99,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < PROCESSES; i++) {
 		members[i] = fork();
 		if (members[i] == 0)
-			member(i, told[1]);
+			member(told[1]);
 	}
 	for (int i = 0; i < PROCESSES; i++) {
 		if (read(told[0], &byte, 1) != 1)

@@ -62,12 +62,17 @@ void cell_count(struct table *table, uint64_t count)
 	table_cell(table, "%s", units_count(&figure, count));
 }
 
+enum { ROWS_WIDTH = 32 };
+
 void cell_rows(struct table *table, const uint32_t *rows, size_t count)
 {
 	struct text text = {0};
 
 	units_ranges(&text, rows, count);
-	table_cell(table, "%s", count != 0 ? text_string(&text) : "-");
+	if (text.length > ROWS_WIDTH) /* a scattered set: how many says more than a cut-off list */
+		table_cell(table, "%zu devices", count);
+	else
+		table_cell(table, "%s", count != 0 ? text_string(&text) : "-");
 	text_finish(&text);
 }
 
