@@ -52,7 +52,8 @@ typedef uint32_t mt_tag;
 /* A program whose circular buffers are tracked. Belongs to the library. */
 typedef struct mt_program mt_program;
 
-/* What a call found. Below 16: fine, or told. 16 to 63: a fault, which is also in the fault log.
+/* What a call found. Below 16: fine, or told. 16 to 63: a fault, which is also in the fault log
+ * (but for mt_device_usage, which only asks).
  * From 64: the call itself was wrong or could not be done; nothing was recorded by it. */
 typedef enum {
 	MT_OK = 0,
@@ -77,7 +78,7 @@ typedef enum {
 	MT_LOST_EVENTS = 27,   /* only in the log: calls were refused with MT_BUSY, or not recorded */
 
 	MT_BAD_ARGUMENT = 64, /* a struct_size, kind, index or pointer that cannot be */
-	MT_FULL = 65,         /* a table of the segment is full */
+	MT_FULL = 65,         /* no segment could be made, or it is full: totals are a lower bound now */
 	MT_BUSY = 66          /* called from a signal handler inside another call of this thread */
 } mt_result;
 
@@ -117,7 +118,7 @@ enum {
 /* One memory of a device. capacity = banks * bank_bytes. */
 struct mt_memory {
 	uint32_t kind;       /* MT_DRAM, ... */
-	uint32_t banks;      /* equal banks that an allocation is spread over; 0 means 1 */
+	uint32_t banks;      /* equal banks that an allocation is spread over, at most 4,096; 0: 1 */
 	uint64_t base;       /* first address, within each bank */
 	uint64_t bank_bytes; /* bytes per bank; 0: unknown, then range and capacity are not checked */
 	uint64_t align;      /* allocation alignment in bytes; 0: unknown */
@@ -201,7 +202,7 @@ struct mt_usage {
 	uint64_t peak;            /* highest held so far */
 	uint64_t peak_since_mark; /* highest held since the last mt_mark */
 	uint64_t buffers;         /* live, counted on this device */
-	uint64_t allocs, frees;   /* since the device was first opened */
+	uint64_t allocs, frees;   /* in spaces that are open, or were closed not long ago */
 	uint64_t faults;          /* of this process, all types */
 };
 
@@ -209,7 +210,7 @@ struct mt_usage {
  * report_live (or NULL) is called back once, from this call: it opens the spaces that are open and
  * reports what is live, with MT_EXISTING. In spaces opened there, and where the space is left 0,
  * frees of what was never reported are then MT_BEFORE, not faults. Turning off ends the segment;
- * spaces, tags and programs of that time are void. */
+ * spaces and programs of that time are void. MT_BUSY in a signal handler. */
 MT_API mt_result mt_enable(int on, void (*report_live)(void *), void *arg);
 
 /* The number of a memory kind by name (at most 15 bytes: "VRAM", "HOST_PINNED"), made at the first

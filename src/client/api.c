@@ -92,15 +92,15 @@ MT_API const char *mt_result_name(mt_result result)
 MT_API mt_result mt_enable(int on, void (*report_live)(void *), void *arg)
 {
 	mt_result result = MT_OK;
+	bool began = false;
 
 	if (!on) {
-		client_stop();
-		return MT_OK;
+		return client_stop();
 	}
 	if (is_on())
 		return MT_OK;
-	result = client_start_late();
-	if (result == MT_OK && report_live) {
+	result = client_start_late(&began);
+	if (began && report_live) {
 		client_thread.reporting = true;
 		report_live(arg);
 		client_thread.reporting = false;
@@ -147,6 +147,8 @@ MT_API mt_space mt_device_open(const struct mt_device *device)
 	if (handle &&
 	    writer_open_device(&CLIENT->writer, handle, &ours, space_flags(ours.flags)) != MT_OK)
 		handle = 0;
+	else if (!handle)
+		writer_unrecorded(&CLIENT->writer);
 	if (handle)
 		registry_keep_device(handle, &ours);
 	client_leave();
@@ -165,6 +167,8 @@ MT_API mt_space mt_mesh_open(const struct mt_mesh *mesh)
 	if (handle &&
 	    writer_open_mesh(&CLIENT->writer, handle, &ours, space_flags(ours.flags)) != MT_OK)
 		handle = 0;
+	else if (!handle)
+		writer_unrecorded(&CLIENT->writer);
 	if (handle)
 		registry_keep_mesh(handle, &ours);
 	client_leave();
@@ -429,6 +433,8 @@ MT_API void mt_tag_pop(void)
 {
 	struct client_thread *thread = &client_thread;
 
+	if (thread->inside) /* as a push is refused there */
+		return;
 	if (thread->unnamed)
 		thread->unnamed--;
 	else

@@ -25,9 +25,9 @@ const uint32_t *const mt_gate = &client_pages.client.gate;
 __thread struct client_thread client_thread;
 
 /* Ordinary memory: a forked child finds it as its parent left it. */
-static bool wanted;      /* tracking is on, or would be once something is reported */
-static bool is_child;    /* of a process that had tracking on */
-static bool hooked_fork; /* the handler is installed */
+static bool wanted;   /* tracking is on, or would be once something is reported */
+static bool begun;    /* there was a segment in this process or in one it was forked from */
+static bool is_child; /* of a process that had tracking on */
 
 /* --- lock -------------------------------------------------------------------------------- */
 
@@ -95,8 +95,17 @@ static bool wanted_by_environment(void)
 	return is_set("TT_ALLOC_TRACKING_ENABLED");
 }
 
+static void client_forked(void);
+
+/* Fork is prepared for before anything takes a lock: without it a child would find a lock that
+ * nobody drops, or write as its parent. */
 static __attribute__((constructor(101))) void client_load(void)
 {
+	int saved = errno;
+
+	madvise(&client_pages, sizeof client_pages, MADV_WIPEONFORK);
+	pthread_atfork(NULL, NULL, client_forked);
+	errno = saved;
 	if (CLIENT->gate == GATE_OFF && wanted_by_environment()) {
 		wanted = true;
 		__atomic_store_n(&CLIENT->gate, GATE_ARMED, __ATOMIC_RELAXED);
@@ -109,15 +118,17 @@ static void client_forked(void)
 {
 	if (segment_file_birth_fd >= 0)
 		close(segment_file_birth_fd);
+	segment_file_birth_fd = -1;
 	if (CLIENT->gate)
 		memset(&client_pages, 0, sizeof client_pages);
 	memset(&client_thread, 0, offsetof(struct client_thread, tag));
-	is_child = wanted;
+	is_child = wanted && begun;
 	if (wanted)
 		__atomic_store_n(&CLIENT->gate, GATE_ARMED, __ATOMIC_RELAXED);
 }
 
-/* The peak that is kept is that of all devices together: each of them has its own, at other times. */
+/* The peak that is kept is that of all devices together: each of them has its own, at other times.
+ */
 static void keep_peak(struct writer *w)
 {
 	uint64_t held = 0;
@@ -154,9 +165,11 @@ static void keep_configure(struct client *c)
 
 void client_keep(void)
 {
-	int saved = errno;
+	int saved = errno, cancel;
 
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	segment_file_copy(&CLIENT->writer.file, CLIENT->keep_path);
+	pthread_setcancelstate(cancel, NULL);
 	errno = saved;
 }
 
@@ -192,12 +205,13 @@ static int client_begin(uint32_t late)
 	const struct writer_options options = {.run_id = run ? strtoull(run, NULL, 16) : 0,
 	                                       .cap_bytes = cap_bytes(),
 	                                       .late = late};
-	int saved = errno, error = registry_init();
+	int saved = errno, cancel, error;
 
-	/* Without this a child would write as its parent; then the handler resets the pages. */
-	madvise(&client_pages, sizeof client_pages, MADV_WIPEONFORK);
-	if (!hooked_fork)
-		hooked_fork = pthread_atfork(NULL, NULL, client_forked) == 0;
+	/* open() and the like are cancellation points: a thread must not end there with the lock.
+	 */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	error = registry_init();
+
 	if (!error)
 		error = writer_open(&c->writer, &options);
 	if (!error) {
@@ -211,11 +225,13 @@ static int client_begin(uint32_t late)
 	}
 	__atomic_store_n(&c->gate, error ? GATE_OFF : GATE_ON, __ATOMIC_RELEASE);
 	wanted = !error;
+	begun |= !error;
+	pthread_setcancelstate(cancel, NULL);
 	errno = saved;
 	return error;
 }
 
-mt_result client_start_late(void)
+mt_result client_start_late(bool *ret_began)
 {
 	struct client *c = CLIENT;
 	int error = 0;
@@ -227,19 +243,20 @@ mt_result client_start_late(void)
 	if (c->gate != GATE_ON) {
 		is_child = false;
 		error = client_begin(SEGMENT_STATE_LATE);
+		*ret_began = !error;
 	}
 	client_lock_drop(&c->lock);
 	client_thread.inside = 0;
 	return error ? MT_FULL : MT_OK;
 }
 
-void client_stop(void)
+mt_result client_stop(void)
 {
 	struct client *c = CLIENT;
 	int saved = errno;
 
 	if (client_thread.inside)
-		return;
+		return MT_BUSY;
 	client_thread.inside = 1;
 	client_lock_take(&c->growing);
 	client_lock_take(&c->lock);
@@ -252,7 +269,8 @@ void client_stop(void)
 		writer_close(&c->writer, SEGMENT_STATE_STOPPED);
 		registry_forget_all();
 		if (c->programs) /* void: zeros are no programs */
-			madvise(c->programs, SEGMENT_MAX_PROGRAMS * MT_PROGRAM_BYTES, MADV_DONTNEED);
+			madvise(c->programs, SEGMENT_MAX_PROGRAMS * MT_PROGRAM_BYTES,
+			        MADV_DONTNEED);
 	}
 	__atomic_store_n(&c->gate, GATE_OFF, __ATOMIC_RELAXED);
 	wanted = false;
@@ -261,6 +279,7 @@ void client_stop(void)
 	client_lock_drop(&c->growing);
 	client_thread.inside = 0;
 	errno = saved;
+	return MT_OK;
 }
 
 /* --- in and out -------------------------------------------------------------------------- */
@@ -294,6 +313,8 @@ void client_grow(void)
 
 	if (__atomic_exchange_n(&c->growing, 1, __ATOMIC_ACQUIRE))
 		return;
+	client_thread.inside = 1; /* a signal handler must not wait for a lock that we hold */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	client_lock_take(&c->lock);
 	if (c->gate == GATE_ON) {
 		writer_growth_plan(&c->writer, &growth);
@@ -305,6 +326,8 @@ void client_grow(void)
 	}
 	client_lock_drop(&c->lock);
 	client_lock_drop(&c->growing);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	client_thread.inside = 0;
 	errno = saved;
 }
 

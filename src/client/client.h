@@ -102,8 +102,8 @@ static inline void client_leave(void)
 void client_grow(void);
 
 /* Turns tracking on or off. */
-mt_result client_start_late(void);
-void client_stop(void);
+mt_result client_start_late(bool *ret_began);
+mt_result client_stop(void);
 
 /* The lock alone, for names that are kept while tracking is off, too. False: this thread is within
  * a call. */

@@ -153,7 +153,7 @@ mt_tag registry_tag_parent(mt_tag tag)
 
 /* --- spaces ------------------------------------------------------------------------------ */
 
-uint32_t registry_handle(const struct writer *w, bool unique)
+static uint32_t handle_take(const struct writer *w, bool unique)
 {
 	for (uint32_t at = 1; at < SEGMENT_MAX_SPACES; at++) {
 		uint32_t generation = registry.generations[at] + 1;
@@ -164,6 +164,19 @@ uint32_t registry_handle(const struct writer *w, bool unique)
 		return at | generation << 12 | (unique ? SPACE_HANDLE_UNIQUE : 0);
 	}
 	return 0;
+}
+
+uint32_t registry_handle(struct writer *w, bool unique)
+{
+	uint32_t handle = handle_take(w, unique);
+
+	for (uint32_t at = 1; !handle && at < SEGMENT_MAX_SPACES; at++) {
+		if (!writer_space_is_empty(w, at))
+			continue;
+		writer_age(w); /* it waits for nothing but the ring */
+		handle = handle_take(w, unique);
+	}
+	return handle;
 }
 
 bool registry_handle_known(uint32_t handle)

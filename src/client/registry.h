@@ -24,7 +24,7 @@ mt_tag registry_tag_parent(mt_tag tag);
 bool registry_tag_known(mt_tag tag);
 
 /* A handle that was never given out, whose entry is free in w's table; 0: none. */
-uint32_t registry_handle(const struct writer *w, bool unique);
+uint32_t registry_handle(struct writer *w, bool unique);
 bool registry_handle_known(uint32_t handle);
 
 void registry_keep_device(uint32_t handle, const struct mt_device *device);

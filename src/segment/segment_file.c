@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +134,7 @@ int segment_file_create(struct segment_file *file, uint64_t identity, uint64_t s
 	fd = file_open(file, identity, hidden, sizeof hidden);
 	if (fd < 0)
 		return fd;
+	segment_file_birth_fd = fd;
 	if (ftruncate(fd, (off_t)size_bytes) < 0) {
 		error = -errno;
 		goto out;
@@ -148,7 +150,6 @@ int segment_file_create(struct segment_file *file, uint64_t identity, uint64_t s
 	if (madvise(file->base, size_bytes, MADV_DONTFORK) < 0)
 		error = -errno;
 	madvise(file->base, size_bytes, MADV_DONTDUMP);
-	segment_file_birth_fd = fd;
 	if (!error)
 		error = file_lock(fd);
 out:
@@ -225,6 +226,21 @@ static bool group_allows(const char *root, const char *group, const char *limit_
 	return limit > usage && limit - usage > bytes;
 }
 
+/* A limit may be set on any of the groups above, too. Shortens `group`. */
+static bool groups_allow(const char *root, char *group, const char *limit_name,
+                         const char *usage_name, uint64_t bytes)
+{
+	char *slash;
+
+	while (group_allows(root, group, limit_name, usage_name, bytes)) {
+		slash = strrchr(group, '/');
+		if (!slash || !*group)
+			return true;
+		*slash = 0;
+	}
+	return false;
+}
+
 /* Asks the memory cgroup of this process, because populating at its limit means the OOM killer. */
 static bool cgroup_allows(uint64_t bytes)
 {
@@ -249,11 +265,11 @@ static bool cgroup_allows(uint64_t bytes)
 			continue;
 		*path++ = 0;
 		if (strcmp(group, ":") == 0)
-			allowed = group_allows("/sys/fs/cgroup", path, "memory.max",
+			allowed = groups_allow("/sys/fs/cgroup", path, "memory.max",
 			                       "memory.current", bytes);
 		else if (strcmp(group, ":memory") == 0)
 			allowed =
-				group_allows("/sys/fs/cgroup/memory", path, "memory.limit_in_bytes",
+				groups_allow("/sys/fs/cgroup/memory", path, "memory.limit_in_bytes",
 			                     "memory.usage_in_bytes", bytes);
 	}
 	return allowed;
@@ -261,9 +277,13 @@ static bool cgroup_allows(uint64_t bytes)
 
 bool segment_memory_allows(uint64_t bytes)
 {
-	int saved = errno;
-	bool allowed = cgroup_allows(bytes + 2 * HEADROOM_STEP);
+	int saved = errno, cancel;
+	bool allowed;
 
+	/* A thread that is cancelled in open() would take the writer's lock with it. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	allowed = cgroup_allows(bytes + 2 * HEADROOM_STEP);
+	pthread_setcancelstate(cancel, NULL);
 	errno = saved;
 	return allowed;
 }

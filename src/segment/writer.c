@@ -6,7 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* Sizes beyond it cannot be device memory; sums of less cannot overflow. */
+/* Sizes beyond it cannot be device memory; times the banks that are allowed it does not overflow.
+ */
 #define SIZE_LIMIT (1ull << 48)
 
 void writer_inexact(struct writer *w)
@@ -18,10 +19,25 @@ void writer_inexact(struct writer *w)
 	header->state |= SEGMENT_STATE_INEXACT;
 }
 
-void writer_unrecorded(struct writer *w)
+static void count_unrecorded(struct writer *w)
 {
 	w->header->unrecorded++;
 	writer_inexact(w);
+}
+
+void writer_unrecorded(struct writer *w)
+{
+	const struct writer_fault fault = {
+		.type = MT_LOST_EVENTS, .kind = UINT32_MAX, .device = UINT32_MAX};
+
+	writer_fault(w, &fault);
+	count_unrecorded(w);
+}
+
+void writer_age(struct writer *w)
+{
+	for (uint64_t i = 0; i <= w->ring_mask; i++)
+		writer_event(w, EVENT_NONE, 0);
 }
 
 void writer_event(struct writer *w, uint32_t type, uint64_t id)
@@ -287,7 +303,7 @@ static inline void counters_record(struct writer *w, const struct record *record
 static mt_result record_unrecorded(struct writer *w, const struct record *record)
 {
 	record_fault(w, record, MT_LOST_EVENTS, WRITER_NO_SLOT, 0);
-	writer_unrecorded(w);
+	count_unrecorded(w);
 	return MT_FULL;
 }
 
@@ -369,13 +385,19 @@ mt_result writer_alloc(struct writer *w, const struct mt_buffer *buffer,
 	struct record record;
 	uint32_t pending = w->pending_count;
 	struct index_entry *old, *at;
-	struct mt_buffer uneven;
+	struct mt_buffer uneven, local;
 	mt_result told;
 
 	record.call = call;
 	record.space = space_find(w, buffer->space);
 	if (unlikely(!record.space || !space_is_open(record.space)))
 		return alloc_nowhere(w, buffer, call);
+	if (unlikely(buffer->flags & MT_LOCAL) &&
+	    (!buffer->parent || record.space->type != SPACE_DEVICE)) {
+		local = *buffer; /* the share of nothing: a record like any other */
+		local.flags &= ~(uint32_t)MT_LOCAL;
+		buffer = &local;
+	}
 	if (unlikely(buffer->uneven_bytes != NULL) && record.space->type == SPACE_MESH)
 		buffer = uneven_largest(record.space, buffer, &uneven);
 	record.buffer = buffer;
@@ -433,7 +455,7 @@ record_end_plain(struct writer *w, struct index_entry *entry, uint64_t bytes, ui
 	uint64_t place = (entry->place & PLACE_SLOT_AND_ROW) | (uint64_t)code << 40;
 	uint32_t slot = place_slot(place), row = place_row(place);
 	const struct segment_row *r = &w->rows[row];
-	const struct writer_space *space = &w->spaces[r->space % SEGMENT_MAX_SPACES];
+	struct writer_space *space = &w->spaces[r->space % SEGMENT_MAX_SPACES];
 	bool wide = code == SIZE_CODE_NONE || held_code == SIZE_CODE_NONE;
 	uint64_t op, time = writer_now(w), hash = entry->hash;
 
@@ -451,7 +473,9 @@ record_end_plain(struct writer *w, struct index_entry *entry, uint64_t bytes, ui
 	if (likely(!is_phantom(w, slot)))
 		bit_clear(w, slot);
 	row_sub(w, row, bytes, held);
-	if (likely(class_is_counted(r->class_now) && space_is_open(space)))
+	if (unlikely(!space_is_open(space)))
+		space->last_op = op;
+	else if (likely(class_is_counted(r->class_now)))
 		counters_release(w, space, r->kind, held);
 	batch_end(w);
 	index_erase(&w->index, entry);

@@ -47,6 +47,7 @@ struct writer_space {
 	struct writer_run *runs; /* of local members, ascending; &one or private memory */
 	const uint32_t *members; /* device indices in member order; &one.start for a device */
 	uint64_t salt;           /* of its keys */
+	uint64_t last_op;        /* of what happened last to it once closed */
 	uint32_t specials;       /* records with shares, and LOCAL ones */
 	uint64_t row_key;        /* the row last used, by kind, class and tag */
 	uint32_t row;
@@ -99,7 +100,7 @@ struct writer {
 	uint32_t slot_high, slot_limit, slot_base;
 	uint32_t phantom_high;
 	uint64_t phantom_retry_op; /* no memory for more of them before it */
-	uint64_t grow_retry_op; /* no attempt to grow before it */
+	uint64_t grow_retry_op;    /* no attempt to grow before it */
 	struct segment_slot *phantoms;
 	uint32_t *free_queue; /* of freed slots, in the order of their freeing */
 	uint32_t free_mask;   /* its size - 1: at least as many as there are slots */
@@ -231,6 +232,8 @@ mt_result writer_close_space(struct writer *w, uint32_t handle, bool lost,
                              const struct writer_call *call);
 /* Whether the table entry of this handle may be given to another. */
 bool writer_space_is_reusable(const struct writer *w, uint32_t handle);
+/* Whether it is closed and empty, and only the ring still remembers it. */
+bool writer_space_is_empty(const struct writer *w, uint32_t handle);
 
 mt_result writer_alloc(struct writer *w, const struct mt_buffer *buffer,
                        const struct writer_call *call);
@@ -265,6 +268,9 @@ void writer_program_evict_all(struct writer *w, uint32_t handle,
 mt_result writer_program_clash(struct writer *w, uint32_t program, uint32_t space, uint64_t cb_end,
                                uint64_t lowest_buffer, const struct writer_call *call);
 void writer_program_drop(struct writer *w, uint32_t program);
+
+/* Lets the ring turn once: no event in it refers to anything earlier. */
+void writer_age(struct writer *w);
 
 /* Counts a call that could not be recorded. */
 void writer_unrecorded(struct writer *w);

@@ -26,15 +26,19 @@ static uint32_t fault_slot(const struct writer_fault *fault)
 	uint64_t x = ((uint64_t)fault->type << 32 | fault->space) * HASH_MULTIPLIER;
 
 	x ^= ((uint64_t)fault->site_first << 32 | fault->site_second) * 0xc2b2ae3d27d4eb4full;
-	x ^= ((uint64_t)fault->tag_first << 32 | fault->tag_second) * 0x165667b19e3779f9ull;
+	if (!fault->site_first && !fault->site_second)
+		x ^= ((uint64_t)fault->tag_first << 32 | fault->tag_second) * 0x165667b19e3779f9ull;
 	return (uint32_t)(x * HASH_MULTIPLIER >> 40) % FAULT_HASH;
 }
 
 static bool fault_is(const struct segment_fault *known, const struct writer_fault *fault)
 {
-	return known->type == (uint32_t)fault->type && known->space == fault->space &&
-	       known->site_first == fault->site_first && known->site_second == fault->site_second &&
-	       known->tag_first == fault->tag_first && known->tag_second == fault->tag_second;
+	if (known->type != (uint32_t)fault->type || known->space != fault->space ||
+	    known->site_first != fault->site_first || known->site_second != fault->site_second)
+		return false;
+	/* Without sites the tags are all there is to say where it comes from. */
+	return fault->site_first || fault->site_second ||
+	       (known->tag_first == fault->tag_first && known->tag_second == fault->tag_second);
 }
 
 static void fault_write(struct segment_fault *out, const struct writer_fault *fault, uint64_t op,

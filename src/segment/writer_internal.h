@@ -113,6 +113,12 @@ static inline bool space_is_open(const struct writer_space *space)
 	return space->state == SPACE_OPEN || space->state == SPACE_READY;
 }
 
+/* No event in the ring refers to anything of this closed space any more. */
+static inline bool space_is_past(const struct writer *w, const struct writer_space *space)
+{
+	return w->op >= space->last_op + w->ring_mask + 1;
+}
+
 /* The id of a key's hash: multiplication by an odd number can be undone. */
 static inline uint64_t index_key(uint64_t hash, uint64_t salt)
 {

@@ -151,9 +151,12 @@ void writer_program_evict_all(struct writer *w, uint32_t handle,
                               void *arg)
 {
 	const struct segment_space *out = &w->spaces_out[handle % SEGMENT_MAX_SPACES];
-	const struct segment_resident *residents = block_at(w, out->resident_block);
+	const struct segment_resident *residents;
 
-	for (uint32_t i = 0; space_find(w, handle) && i < out->resident_count; i++)
+	if (!space_find(w, handle)) /* then its entry may lie in a page that is not there */
+		return;
+	residents = block_at(w, out->resident_block);
+	for (uint32_t i = 0; i < out->resident_count; i++)
 		evicted(arg, residents[i].program, handle);
 }
 

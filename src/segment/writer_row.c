@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { ROW_HASH = 1 << 17, BLOCK_UNIT = 64 };
+enum { ROW_HASH = 1 << 17, BLOCK_UNIT = 64, ROWS_UNTAGGED = 4096 /* the last, for tag 0 alone */ };
 
 int region_need(struct writer *w, enum segment_region_id id, uint64_t bytes)
 {
@@ -75,8 +75,8 @@ static bool rows_recycle(struct writer *w)
 		struct writer_space *space = &w->spaces[s];
 		uint32_t *link = &space->first_row;
 
-		if (!space->handle || space_is_open(space) ||
-		    w->op < w->spaces_out[s].close_op + w->ring_mask + 1)
+		if (!space->handle || space_is_open(space) || space->specials ||
+		    !space_is_past(w, space))
 			continue;
 		while (*link) {
 			uint32_t row = *link - 1;
@@ -141,7 +141,10 @@ uint32_t writer_row_slow(struct writer *w, const struct writer_space *space, uin
 		if (row_is(&w->rows[row], space->handle, member, kind, class, tag))
 			return row;
 	}
-	row = row_take(w);
+	row = tag && w->row_high >= SEGMENT_MAX_ROWS - ROWS_UNTAGGED && !w->row_reusable &&
+	                      !rows_recycle(w)
+	              ? UINT32_MAX
+	              : row_take(w);
 	if (row == UINT32_MAX) /* without a tag of its own rather than not at all */
 		return tag ? writer_row_slow(w, space, member, kind, class, 0) : UINT32_MAX;
 	w->rows[row] = (struct segment_row){.space = space->handle,

@@ -137,6 +137,7 @@ static void record_divide(struct writer *w, uint32_t slot_number)
 	const struct writer_space *space = &w->spaces[all->space % SEGMENT_MAX_SPACES];
 	uint64_t held = slot->span;
 
+	w->spaces[all->space % SEGMENT_MAX_SPACES].specials++;
 	if (!(slot->aux & SLOT_ONE_BANK))
 		held *= space->kinds[all->kind].banks;
 	if (all->class_now == CLASS_VIRTUAL)
@@ -417,6 +418,7 @@ static void local_end(struct writer *w, struct index_entry *entry, uint32_t flag
 	if (class_is_counted(row->class_now) && space_is_open(space))
 		counters_sub(&w->counters[row->kind], space->one.start, 1, held, w->avx2);
 	batch_end(w);
+	space->last_op = w->op;
 	space->specials--;
 	index_erase(&w->index, entry);
 	slot_give(w, slot_number);
@@ -452,6 +454,7 @@ static void divided_end(struct writer *w, struct index_entry *entry, uint32_t fl
 			share_book(w, slot_number, member, false);
 	}
 	batch_end(w);
+	space->last_op = w->op;
 	if (space->specials)
 		space->specials--;
 	index_erase(&w->index, record_find(w, hash, row->space));
@@ -557,6 +560,12 @@ static mt_result free_on_live(struct writer *w, struct index_entry *entry, uint3
 	if (member == UINT32_MAX)
 		return free_on_fault(w, MT_WRONG_SPACE, slot_number, handle, slot->id, device,
 		                     call);
+	if (space->type == SPACE_DEVICE) { /* its only share: the record itself, LOCAL ones too */
+		mt_result told = space_is_open(space) ? MT_OK : MT_LATE;
+
+		record_end(w, entry, 0);
+		return told;
+	}
 	shares = shares_of(w, entry, &fresh);
 	if (!shares) {
 		writer_unrecorded(w);
@@ -573,11 +582,10 @@ static mt_result free_on_live(struct writer *w, struct index_entry *entry, uint3
 	if (w->risen & 1u << row->kind)
 		writer_peak_capture(w, row->kind);
 	op = batch_begin(w, 1);
-	if (fresh) {
+	if (fresh)
 		record_divide(w, slot_number);
-		w->spaces[row->space % SEGMENT_MAX_SPACES].specials++;
-	}
 	share_event(w, op, slot_number, member, writer_now(w));
+	w->spaces[row->space % SEGMENT_MAX_SPACES].last_op = op;
 	shares_set_gone(shares, member);
 	share_book(w, slot_number, member, false);
 	batch_end(w);
@@ -616,7 +624,7 @@ bool writer_free_of_share(struct writer *w, const struct writer_space *space, ui
 	if (space->type != SPACE_DEVICE || !space->salt)
 		return false;
 	entry = backing_find(w, id, space->one.start, &member);
-	if (!entry)
+	if (!entry || !(slot_at(w, place_slot(entry->place))->flags & MT_BACKING))
 		return false;
 	*ret_told = free_on_live(w, entry, space->handle, space->one.start, call);
 	return true;

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+enum { MAX_BANKS = 4096 };
+
 static bool device_is(struct writer *w, const struct segment_device *known,
                       const struct mt_device *device)
 {
@@ -142,7 +144,8 @@ static bool device_is_valid(const struct mt_device *device)
 	    (device->memory_count && !device->memories))
 		return false;
 	for (uint32_t i = 0; i < device->memory_count; i++) {
-		if (device->memories[i].kind >= SEGMENT_MAX_KINDS)
+		if (device->memories[i].kind >= SEGMENT_MAX_KINDS ||
+		    device->memories[i].banks > MAX_BANKS)
 			return false;
 	}
 	return true;
@@ -364,6 +367,7 @@ mt_result writer_close_space(struct writer *w, uint32_t handle, bool lost,
 	op = batch_begin(w, 1);
 	event_put(w, op, EVENT_CLOSE, 0, writer_now(w), handle, place_pack(EVENT_NO_SLOT, 0, 0));
 	out->close_op = op;
+	space->last_op = op;
 	space->state = lost ? SPACE_LOST : SPACE_CLOSED;
 	__atomic_store_n(&out->state, space->state, __ATOMIC_RELEASE);
 	space_release(w, space);
@@ -372,19 +376,25 @@ mt_result writer_close_space(struct writer *w, uint32_t handle, bool lost,
 	return MT_OK;
 }
 
-bool writer_space_is_reusable(const struct writer *w, uint32_t handle)
+/* Closed, with nothing left in it. */
+bool writer_space_is_empty(const struct writer *w, uint32_t handle)
 {
 	const struct writer_space *space = &w->spaces[handle % SEGMENT_MAX_SPACES];
 
-	if (!space->handle)
-		return true;
-	if (space_is_open(space) || space->specials)
+	if (!space->handle || space_is_open(space) || space->specials)
 		return false;
 	for (uint32_t row = space->first_row; row; row = w->row_next[row - 1]) {
 		if (w->rows[row - 1].buffers)
 			return false;
 	}
-	return w->op >= w->spaces_out[handle % SEGMENT_MAX_SPACES].close_op + w->ring_mask + 1;
+	return true;
+}
+
+bool writer_space_is_reusable(const struct writer *w, uint32_t handle)
+{
+	const struct writer_space *space = &w->spaces[handle % SEGMENT_MAX_SPACES];
+
+	return !space->handle || (writer_space_is_empty(w, handle) && space_is_past(w, space));
 }
 
 bool spaces_meet(const struct writer_space *a, const struct writer_space *b)

@@ -320,18 +320,21 @@ TEST(null_pointers_and_bad_numbers)
 
 TEST(absurd_memories)
 {
-	const struct mt_memory memory = {.kind = MT_DRAM,
-	                                 .banks = UINT32_MAX,
-	                                 .base = UINT64_MAX - 10,
-	                                 .bank_bytes = UINT64_MAX,
-	                                 .align = 3};
+	struct mt_memory memory = {.kind = MT_DRAM,
+	                           .banks = UINT32_MAX,
+	                           .base = UINT64_MAX - 10,
+	                           .bank_bytes = UINT64_MAX,
+	                           .align = 3};
 	const struct mt_device device = {.struct_size = sizeof device,
 	                                 .unique_id = 0x100,
 	                                 .memories = &memory,
 	                                 .memory_count = 1};
-	mt_space d = mt_device_open(&device);
 	struct segment_view *view;
+	mt_space d;
 
+	same(mt_device_open(&device), 0);
+	memory.banks = 4096;
+	d = mt_device_open(&device);
 	holds(d);
 	for (uint64_t id = 0; id < 100; id++) {
 		struct mt_buffer b = buffer(d, id, 1ull << 47);
