@@ -71,4 +71,17 @@ static inline void gone_remember(struct writer *w, uint64_t hash, uint32_t slot,
 	gone->flags = flags;
 }
 
+/* The live record of a key, as record_find() has it. */
+static inline struct index_entry *record_find_inline(struct writer *w, uint64_t hash,
+                                                     uint32_t space)
+{
+	struct index_entry *entry = index_find(&w->index, hash);
+
+	/* Two keys of one hash are next to impossible, but must not be taken for one another. */
+	while (unlikely(entry && space && w->rows[place_row(entry->place)].space != space &&
+	                !(w->spaces[space % SEGMENT_MAX_SPACES].flags & MT_UNIQUE_IDS)))
+		entry = index_find_next(entry);
+	return entry;
+}
+
 #endif
