@@ -81,18 +81,27 @@ TEST(a_plain_buffer_of_a_device_freed_by_its_device)
 	expect_no_faults();
 }
 
-/* The share of nothing: counted and freed on every member, as any buffer of a mesh. */
+/* The share of nothing: counted and freed on every member, as any buffer of a mesh, whether its
+ * size is kept with its id (in one bank) or not (in all banks). */
 TEST(a_local_report_on_a_mesh_is_one_like_any_other)
 {
 	struct pair p = pair_open(0);
 
-	ok(put_flags(p.mesh, 7, 4096, MT_LOCAL, 99));
-	expect(0, MT_DRAM, 4096, 0, 0);
-	expect(1, MT_DRAM, 4096, 0, 0);
-	ok(mt_free(p.mesh, 7));
-	expect(0, MT_DRAM, 0, 0, 0);
-	expect(1, MT_DRAM, 0, 0, 0);
-	ok(mt_check(p.devices[1], MT_DRAM, 0));
+	for (uint64_t span = 0; span <= 4096; span += 4096) {
+		uint64_t held = span ? 12 * span : 4096;
+		struct mt_buffer b = buffer(p.mesh, 7, 4096);
+
+		b.flags = MT_LOCAL;
+		b.parent = 99;
+		b.span = span;
+		ok(mt_alloc(&b));
+		expect_held(0, MT_DRAM, 4096, 0, 0, held);
+		expect_held(1, MT_DRAM, 4096, 0, 0, held);
+		ok(mt_free(p.mesh, 7));
+		expect(0, MT_DRAM, 0, 0, 0);
+		expect(1, MT_DRAM, 0, 0, 0);
+		ok(mt_check(p.devices[1], MT_DRAM, 0));
+	}
 	expect_no_faults();
 }
 
