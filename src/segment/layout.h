@@ -307,8 +307,8 @@ struct segment_event {
 #define SIZE_CODE_NONE 0xffffffu
 #define EVENT_NO_SLOT  0xffffffu
 
-/* Faults are kept per {type, space, first site, second site}, or by both tags where there is no site.
- * 0 where unknown. */
+/* Faults are kept per {type, space, both sites, both tags}; once the table is half full, tags no
+ * longer tell them apart. 0 where unknown. */
 struct segment_fault {
 	uint32_t type; /* mt_result */
 	uint32_t space;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The fault table: one entry per {type, space, both sites}, counted. See writer_internal.h. */
+/* The fault table: one entry per {type, space, both sites, both tags}, counted. See
+ * writer_internal.h. */
 #include "writer_internal.h"
 
 #include <string.h>
@@ -26,19 +27,19 @@ static uint32_t fault_slot(const struct writer_fault *fault)
 	uint64_t x = ((uint64_t)fault->type << 32 | fault->space) * HASH_MULTIPLIER;
 
 	x ^= ((uint64_t)fault->site_first << 32 | fault->site_second) * 0xc2b2ae3d27d4eb4full;
-	if (!fault->site_first && !fault->site_second)
-		x ^= ((uint64_t)fault->tag_first << 32 | fault->tag_second) * 0x165667b19e3779f9ull;
 	return (uint32_t)(x * HASH_MULTIPLIER >> 40) % FAULT_HASH;
 }
 
-static bool fault_is(const struct segment_fault *known, const struct writer_fault *fault)
+/* Of the same type, space and sites. */
+static bool fault_is_alike(const struct segment_fault *known, const struct writer_fault *fault)
 {
-	if (known->type != (uint32_t)fault->type || known->space != fault->space ||
-	    known->site_first != fault->site_first || known->site_second != fault->site_second)
-		return false;
-	/* Without sites the tags are all there is to say where it comes from. */
-	return fault->site_first || fault->site_second ||
-	       (known->tag_first == fault->tag_first && known->tag_second == fault->tag_second);
+	return known->type == (uint32_t)fault->type && known->space == fault->space &&
+	       known->site_first == fault->site_first && known->site_second == fault->site_second;
+}
+
+static bool fault_has_tags_of(const struct segment_fault *known, const struct writer_fault *fault)
+{
+	return known->tag_first == fault->tag_first && known->tag_second == fault->tag_second;
 }
 
 static void fault_write(struct segment_fault *out, const struct writer_fault *fault, uint64_t op,
@@ -64,18 +65,27 @@ static void fault_write(struct segment_fault *out, const struct writer_fault *fa
 	};
 }
 
-/* The entry of a fault, made if there is room; NULL: only counted by type. */
+/* The entry of a fault, made if there is room; NULL: only counted by type. Tags tell faults apart
+ * while the table is at most half full: then those alike but for tags are one. */
 static struct segment_fault *fault_entry(struct writer *w, const struct writer_fault *fault,
                                          uint64_t op, uint64_t time)
 {
 	struct segment_fault *faults =
 		(void *)(w->file.base + w->header->regions[REGION_FAULTS].offset);
 	uint32_t count = w->header->regions[REGION_FAULTS].count, at = fault_slot(fault);
+	struct segment_fault *alike = NULL;
 
 	for (; w->fault_hash[at]; at = (at + 1) % FAULT_HASH) {
-		if (fault_is(&faults[w->fault_hash[at] - 1], fault))
-			return &faults[w->fault_hash[at] - 1];
+		struct segment_fault *known = &faults[w->fault_hash[at] - 1];
+
+		if (!fault_is_alike(known, fault))
+			continue;
+		if (fault_has_tags_of(known, fault))
+			return known;
+		alike = alike ? alike : known;
 	}
+	if (alike && count >= SEGMENT_MAX_FAULTS / 2)
+		return alike;
 	if (count == SEGMENT_MAX_FAULTS ||
 	    region_need(w, REGION_FAULTS, (count + 1) * sizeof *faults))
 		return NULL;
