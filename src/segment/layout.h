@@ -439,6 +439,26 @@ _Static_assert(sizeof(struct segment_cb) == 32, "format");
 _Static_assert(sizeof(struct segment_program) == 32, "format");
 _Static_assert(sizeof(struct segment_resident) == 16, "format");
 
+/* Bytes of an element of each region. */
+static const uint32_t segment_element_bytes[REGION_LIMIT] __attribute__((unused)) = {
+	[REGION_DEVICES] = sizeof(struct segment_device),
+	[REGION_SPACES] = sizeof(struct segment_space),
+	[REGION_STRINGS] = 1,
+	[REGION_TAGS] = sizeof(struct segment_tag),
+	[REGION_ROWS] = sizeof(struct segment_row),
+	[REGION_COUNTERS] = sizeof(struct segment_counters),
+	[REGION_FAULTS] = sizeof(struct segment_fault),
+	[REGION_FRAMES] = sizeof(struct segment_frame),
+	[REGION_FAILURES] = sizeof(struct segment_failure),
+	[REGION_MARKS] = sizeof(struct segment_mark),
+	[REGION_PROGRAMS] = sizeof(struct segment_program),
+	[REGION_BLOCKS] = 64,
+	[REGION_RING] = sizeof(struct segment_event),
+	[REGION_BITMAP] = sizeof(uint64_t),
+	[REGION_SLOTS] = sizeof(struct segment_slot),
+	[REGION_DETAILS] = sizeof(struct segment_detail),
+};
+
 static inline uint64_t slot_op(const struct segment_slot *slot)
 {
 	return (uint64_t)slot->op_high << 32 | slot->op_low;

@@ -15,20 +15,11 @@ struct segment_image {
 	struct reader_copy *copy;
 };
 
-/* What an image has of a region; the others are in sections of their own kind, or not at all. */
-static const uint32_t table_bytes[REGION_LIMIT] = {
-	[REGION_DEVICES] = sizeof(struct segment_device),
-	[REGION_SPACES] = sizeof(struct segment_space),
-	[REGION_STRINGS] = 1,
-	[REGION_TAGS] = sizeof(struct segment_tag),
-	[REGION_ROWS] = sizeof(struct segment_row),
-	[REGION_COUNTERS] = sizeof(struct segment_counters),
-	[REGION_FAULTS] = sizeof(struct segment_fault),
-	[REGION_FRAMES] = sizeof(struct segment_frame),
-	[REGION_FAILURES] = sizeof(struct segment_failure),
-	[REGION_MARKS] = sizeof(struct segment_mark),
-	[REGION_PROGRAMS] = sizeof(struct segment_program),
-};
+/* Tables are in an image as they are; the others in sections of their own kind, or not at all. */
+static bool is_table(uint32_t region)
+{
+	return region <= REGION_PROGRAMS;
+}
 
 int segment_image_take(const char *path, struct segment_image **ret_image,
                        struct segment_reject *ret_reject)
@@ -124,9 +115,9 @@ static void put_sections(struct image_out *out, const struct reader_copy *copy)
 
 	put_section(out, SNAPSHOT_HEADER, 0, &copy->header, 1, sizeof copy->header);
 	for (id = 0; id < REGION_LIMIT; id++)
-		if (table_bytes[id] && copy->tables[id].count)
+		if (is_table(id) && copy->tables[id].count)
 			put_section(out, id, 0, copy->tables[id].data, copy->tables[id].count,
-			            table_bytes[id]);
+			            segment_element_bytes[id]);
 	put_blocks(out, copy);
 	put_section(out, REGION_SLOTS, 0, copy->slots, copy->slot_count, sizeof *copy->slots);
 	put_section(out, SNAPSHOT_SLOT_NUMBERS, 0, copy->slot_numbers, copy->slot_count,
@@ -229,7 +220,7 @@ static int image_table(struct reader_copy *copy, const struct snapshot_section *
 
 	if (section->count > copy->header.regions[section->type].count)
 		return -EINVAL;
-	table->data = elements_take(copy, section, from, table_bytes[section->type]);
+	table->data = elements_take(copy, section, from, segment_element_bytes[section->type]);
 	table->count = table->data ? (uint32_t)section->count : 0;
 	return table->data ? 0 : -EINVAL;
 }
@@ -247,7 +238,7 @@ static int image_blocks(struct reader_copy *copy, const struct snapshot_section 
 static int image_section(struct reader_copy *copy, const struct snapshot_section *section,
                          const void *from, struct image_counts *counts)
 {
-	if (section->type < REGION_LIMIT && table_bytes[section->type])
+	if (is_table(section->type))
 		return image_table(copy, section, from);
 	switch (section->type) {
 	case REGION_BLOCKS:

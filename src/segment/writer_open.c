@@ -121,24 +121,6 @@ static void describe(struct segment_header *header, const struct writer_options 
 /* Sizes of all regions for a number of slots; the total is returned. */
 static uint64_t regions_lay_out(struct segment_region *regions, uint32_t slots, uint32_t events)
 {
-	static const uint32_t element[REGION_LIMIT] = {
-		[REGION_DEVICES] = sizeof(struct segment_device),
-		[REGION_SPACES] = sizeof(struct segment_space),
-		[REGION_STRINGS] = 1,
-		[REGION_TAGS] = sizeof(struct segment_tag),
-		[REGION_ROWS] = sizeof(struct segment_row),
-		[REGION_COUNTERS] = sizeof(struct segment_counters),
-		[REGION_FAULTS] = sizeof(struct segment_fault),
-		[REGION_FRAMES] = sizeof(struct segment_frame),
-		[REGION_FAILURES] = sizeof(struct segment_failure),
-		[REGION_MARKS] = sizeof(struct segment_mark),
-		[REGION_PROGRAMS] = sizeof(struct segment_program),
-		[REGION_BLOCKS] = 64,
-		[REGION_RING] = sizeof(struct segment_event),
-		[REGION_BITMAP] = 8,
-		[REGION_SLOTS] = sizeof(struct segment_slot),
-		[REGION_DETAILS] = sizeof(struct segment_detail),
-	};
 	const uint64_t elements[REGION_LIMIT] = {
 		[REGION_DEVICES] = SEGMENT_MAX_DEVICES,
 		[REGION_SPACES] = SEGMENT_MAX_SPACES,
@@ -161,8 +143,9 @@ static uint64_t regions_lay_out(struct segment_region *regions, uint32_t slots, 
 
 	for (uint32_t i = 0; i < REGION_LIMIT; i++) {
 		regions[i].offset = at;
-		regions[i].element_bytes = element[i];
-		regions[i].capacity_bytes = (elements[i] * element[i] + 4095) / 4096 * 4096;
+		regions[i].element_bytes = segment_element_bytes[i];
+		regions[i].capacity_bytes =
+			(elements[i] * segment_element_bytes[i] + 4095) / 4096 * 4096;
 		at += regions[i].capacity_bytes;
 	}
 	regions[REGION_RING].count = events;

@@ -93,7 +93,8 @@ static void signals(void **state)
 		int fd;
 
 		snprintf(script, sizeof(script),
-		         "trap 'exit 42' %d; echo r; while :; do sleep 0.02; done", numbers[i]);
+		         "trap 'kill $!; exit 42' %d; tail -f /dev/null & echo r; wait",
+		         numbers[i]);
 		pid = start(script, &fd);
 		assert_int_equal(read(fd, &byte, 1), 1);
 		assert_int_equal(kill(pid, numbers[i]), 0);

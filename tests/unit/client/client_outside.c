@@ -168,7 +168,7 @@ void check_faults(uint64_t expected_total, const char *file, int line)
 
 	if (view->fault_total != expected_total) {
 		for (uint32_t i = 0; i < view->fault_count; i++)
-			fprintf(stderr, "%s x %llu\n", mt_result_name((int)view->faults[i].type),
+			fprintf(stderr, "%s x %llu\n", mt_result_name((mt_result)view->faults[i].type),
 			        (unsigned long long)view->faults[i].count);
 		check_failed(file, line, "%llu faults, not %llu",
 		             (unsigned long long)view->fault_total,

@@ -192,7 +192,7 @@ TEST(a_directory_that_is_a_file)
 
 /* --- limits of the process --------------------------------------------------------------- */
 
-static void limit(int resource, uint64_t bytes)
+static void limit(__rlimit_resource_t resource, uint64_t bytes)
 {
 	const struct rlimit l = {.rlim_cur = bytes, .rlim_max = bytes};
 

@@ -20,25 +20,6 @@ enum { RING_EVENTS = 1024, BLOCK_COUNT = 4096, STRING_BYTES = 65536, ROW_COUNT =
 		}                                                                                  \
 	} while (0)
 
-static const uint32_t element_bytes[REGION_LIMIT] = {
-	[REGION_DEVICES] = sizeof(struct segment_device),
-	[REGION_SPACES] = sizeof(struct segment_space),
-	[REGION_STRINGS] = 1,
-	[REGION_TAGS] = sizeof(struct segment_tag),
-	[REGION_ROWS] = sizeof(struct segment_row),
-	[REGION_COUNTERS] = sizeof(struct segment_counters),
-	[REGION_FAULTS] = sizeof(struct segment_fault),
-	[REGION_FRAMES] = sizeof(struct segment_frame),
-	[REGION_FAILURES] = sizeof(struct segment_failure),
-	[REGION_MARKS] = sizeof(struct segment_mark),
-	[REGION_PROGRAMS] = sizeof(struct segment_program),
-	[REGION_BLOCKS] = 64,
-	[REGION_RING] = sizeof(struct segment_event),
-	[REGION_BITMAP] = sizeof(uint64_t),
-	[REGION_SLOTS] = sizeof(struct segment_slot),
-	[REGION_DETAILS] = sizeof(struct segment_detail),
-};
-
 static uint64_t clock_of(clockid_t id)
 {
 	struct timespec ts;
@@ -73,9 +54,9 @@ static void regions_place(struct build *b, uint32_t slot_count)
 	memset(regions, 0, sizeof regions);
 	for (uint32_t i = 0; i < REGION_LIMIT; i++) {
 		regions[i].offset = at;
-		regions[i].element_bytes = element_bytes[i];
+		regions[i].element_bytes = segment_element_bytes[i];
 		regions[i].capacity_bytes =
-			((uint64_t)rooms[i] * element_bytes[i] + 4095) & ~4095ull;
+			((uint64_t)rooms[i] * segment_element_bytes[i] + 4095) & ~4095ull;
 		at += regions[i].capacity_bytes;
 	}
 	b->size = at;
