@@ -84,6 +84,8 @@ struct mt_usage usage(mt_space device, uint32_t kind);
 
 /* The segment of this process, or of another. Fails unless it is whole. */
 struct segment_view *outside(void);
+/* The same of a writer that does not stop: it may say that it is not exact. */
+struct segment_view *outside_while_busy(pid_t pid, enum view_depth depth);
 struct segment_view *outside_of(pid_t pid, enum view_depth depth);
 /* Path of its file; false: there is none. */
 bool segment_path(pid_t pid, char *ret_path, size_t size);

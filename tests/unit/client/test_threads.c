@@ -206,6 +206,7 @@ TEST(snapshots_of_a_running_writer_are_whole)
 	atomic_bool stop = false;
 	mt_space devices[2], m;
 	struct work work = {.stop = &stop};
+	unsigned exact = 0;
 	pthread_t thread;
 
 	chips(2, devices);
@@ -213,15 +214,17 @@ TEST(snapshots_of_a_running_writer_are_whole)
 	work.space = m;
 	same(pthread_create(&thread, NULL, churn, &work), 0);
 	for (unsigned i = 0; i < 200; i++) {
-		struct segment_view *view = outside();
+		struct segment_view *view = outside_while_busy(getpid(), VIEW_BUFFERS);
 		uint64_t bytes = figure_of(view, 0, MT_DRAM)->bytes[CLASS_USER];
 
-		holds(bytes == 0 || bytes == 8);
-		same(figure_of(view, 1, MT_DRAM)->bytes[CLASS_USER], bytes);
+		exact += view->exact;
+		holds(!view->exact || bytes == 0 || bytes == 8);
+		holds(!view->exact || figure_of(view, 1, MT_DRAM)->bytes[CLASS_USER] == bytes);
 		segment_view_destroy(view);
 	}
 	atomic_store(&stop, true);
 	pthread_join(thread, NULL);
+	holds(exact >= 20);
 	expect(0, MT_DRAM, 0, 0, 0);
 }
 
