@@ -13,7 +13,8 @@
  *
  * Threads. Every function may be called from any thread at any time, also before main and after
  * static destructors, and after fork in the child (which gets a segment of its own). A call from a
- * signal handler that interrupts another call in the same thread returns MT_BUSY and is counted.
+ * signal handler that interrupts another call in the same thread is refused: MT_BUSY (0, NULL, or
+ * UINT32_MAX of mt_kind). Refused reports are counted, and totals are inexact from then on.
  *
  * Manners. Nothing here blocks on another process, prints, exits, installs signal handlers,
  * raises a signal or changes errno. Strings and structs passed in are copied; nothing is kept.
@@ -210,7 +211,8 @@ struct mt_usage {
  * report_live (or NULL) is called back once, from this call: it opens the spaces that are open and
  * reports what is live, with MT_EXISTING. In spaces opened there, and where the space is left 0,
  * frees of what was never reported are then MT_BEFORE, not faults. Turning off ends the segment;
- * spaces and programs of that time are void. MT_BUSY in a signal handler. */
+ * spaces and programs of that time are void,
+ * a thread's tag path stays. MT_BUSY in a signal handler. */
 MT_API mt_result mt_enable(int on, void (*report_live)(void *), void *arg);
 
 /* The number of a memory kind by name (at most 15 bytes: "VRAM", "HOST_PINNED"), made at the first

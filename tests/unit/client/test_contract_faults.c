@@ -205,6 +205,29 @@ TEST(the_log_is_bounded_and_the_count_is_not)
 	expect(0, MT_DRAM, 64, 0, 0);
 }
 
+/* Tags tell faults of one site apart, but a changing one must not crowd out what comes later. */
+TEST(a_changing_tag_does_not_fill_the_log)
+{
+	enum { TAGS = SEGMENT_MAX_FAULTS * 2 };
+	mt_space d = chip(0);
+	struct segment_view *view;
+	char tag[32];
+
+	ok(put(d, 1, 64));
+	for (unsigned i = 0; i < TAGS; i++) {
+		snprintf(tag, sizeof tag, "step%u", i);
+		mt_tag_push(tag);
+		told(put_at(d, 1, 64, "one.c:1"), MT_DUPLICATE);
+		mt_tag_pop();
+	}
+	told(mt_free(d, 77), MT_UNKNOWN_FREE);
+	view = outside();
+	same(view->fault_count, SEGMENT_MAX_FAULTS / 2 + 1);
+	same(fault_in(view, MT_UNKNOWN_FREE)->count, 1);
+	same(view->faults_by_type[MT_DUPLICATE], TAGS);
+	segment_view_destroy(view);
+}
+
 TEST(a_freed_buffer_is_known_for_a_thousand_frees)
 {
 	mt_space d = chip(0);
@@ -270,6 +293,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(each_fault_is_told_and_logged_with_both_sides),
 		cmocka_unit_test(equal_faults_are_one_entry_with_a_count),
 		cmocka_unit_test(the_log_is_bounded_and_the_count_is_not),
+		cmocka_unit_test(a_changing_tag_does_not_fill_the_log),
 		cmocka_unit_test(a_freed_buffer_is_known_for_a_thousand_frees),
 		cmocka_unit_test(clashes_and_failures_are_in_the_log),
 		cmocka_unit_test(every_fault_in_the_header_has_a_name),
