@@ -7,7 +7,7 @@ DESTDIR ?=
 TYPE ?= RelWithDebInfo
 JOBS ?= $(shell nproc)
 
-.PHONY: all demo check bench install asan ubsan tsan fuzz deps clean format
+.PHONY: all demo check bench install asan ubsan tsan fuzz deb deps clean format
 
 all: deps
 	@cmake -S . -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=$(TYPE) \
@@ -29,6 +29,13 @@ bench: all
 
 install: all
 	@DESTDIR=$(DESTDIR) cmake --install $(BUILD) --prefix $(PREFIX)
+
+# Debian packages, in $(BUILD)/deb. `packaging/debian/try` installs and removes them in a copy of the
+# system.
+deb:
+	@scripts/install-dependencies package
+	@packaging/debian/build $(BUILD)/deb
+	@lintian --fail-on error,warning --tag-display-limit 0 $(BUILD)/deb/*.changes
 
 # One build folder per sanitizer, with the tests that do not start other builds' programs.
 asan ubsan tsan: deps

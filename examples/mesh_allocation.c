@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mesh_allocation: tensors, operations and a program cache on an 8-device mesh of the reference
- * runtime, which reports to meshtally in one of several ways. This file reads the options; the
- * story itself is in mesh_scenario.c. To watch it: meshtally run -- mesh_allocation
+ * runtime, which reports in one of several ways, to meshtally's library or to an allocation server.
+ * This file reads the options; the story itself is in mesh_scenario.c. To watch it:
+ * meshtally run -- mesh_allocation
  */
 #include "mesh_scenario.h"
+
+#include "socket_reports.h"
+#include "tt_socket_client.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -19,6 +23,9 @@ static const char usage[] =
 	"      --hooks=MODE      how the runtime reports to meshtally (default both):\n"
 	"%s"
 	"      --ids=IDS         unique (default; not for naive hooks) or address\n"
+	"      --via=WAY         library (default), or socket: by messages to an allocation\n"
+	"                        server, which knows buffers by address; not for gpu\n"
+	"      --tt-socket=PATH  the server's socket (default " TT_SOCKET_PATH ")\n"
 	"      --board=BOARD     n150 (default), p150 or gpu\n"
 	"      --runs=N          do it all N times (default 1)\n"
 	"      --keep-queues     do not report that the command queues are given back\n"
@@ -37,6 +44,8 @@ static const char usage[] =
 enum option_key {
 	HOOKS,
 	IDS,
+	VIA,
+	TT_SOCKET,
 	BOARD,
 	RUNS,
 	KEEP_QUEUES,
@@ -54,6 +63,8 @@ enum option_key {
 static const struct option long_options[] = {
 	{"hooks", required_argument, NULL, HOOKS},
 	{"ids", required_argument, NULL, IDS},
+	{"via", required_argument, NULL, VIA},
+	{"tt-socket", required_argument, NULL, TT_SOCKET},
 	{"board", required_argument, NULL, BOARD},
 	{"runs", required_argument, NULL, RUNS},
 	{"keep-queues", no_argument, NULL, KEEP_QUEUES},
@@ -71,7 +82,8 @@ static const struct option long_options[] = {
 
 struct arguments {
 	struct scenario_options options;
-	const char *ids;
+	const char *ids, *tt_socket;
+	bool via_socket;
 	bool expect, help;
 };
 
@@ -109,6 +121,14 @@ static int read_valued(struct arguments *arguments, int key, const char *value)
 		if (strcmp(value, "unique") != 0 && strcmp(value, "address") != 0)
 			return wrong("ids are unique or address, not", value);
 		return 0;
+	case VIA:
+		arguments->via_socket = strcmp(value, "socket") == 0;
+		if (!arguments->via_socket && strcmp(value, "library") != 0)
+			return wrong("reports go via library or socket, not", value);
+		return 0;
+	case TT_SOCKET:
+		arguments->tt_socket = value;
+		return 0;
 	case BOARD:
 		options->board = value;
 		return arch_find(value) ? 0 : wrong("no such board:", value);
@@ -145,6 +165,18 @@ static int read_argument(struct arguments *arguments, int key, const char *value
 	return 0;
 }
 
+/* What the protocol has no words for. */
+static int check_socket(const struct arguments *arguments)
+{
+	const struct scenario_options *options = &arguments->options;
+
+	if (options->unique_ids)
+		return wrong("the socket protocol knows buffers by address: no --ids=unique", NULL);
+	if (!socket_reports_knows(arch_find(options->board)->memories[MEMORY_MAIN].kind))
+		return wrong("the socket protocol has no number for the memory of", options->board);
+	return 0;
+}
+
 static int read_arguments(struct arguments *arguments, int argc, char **argv)
 {
 	struct scenario_options *options = &arguments->options;
@@ -156,8 +188,8 @@ static int read_arguments(struct arguments *arguments, int argc, char **argv)
 	}
 	if (optind < argc)
 		return wrong("unexpected argument:", argv[optind]);
-	options->unique_ids =
-		arguments->ids ? strcmp(arguments->ids, "unique") == 0 : !options->hooks->naive;
+	options->unique_ids = arguments->ids ? strcmp(arguments->ids, "unique") == 0
+	                                     : !options->hooks->naive && !arguments->via_socket;
 	if (options->unique_ids && options->hooks->naive)
 		return wrong("naive hooks are keyed by address: --ids=unique does not go with",
 			     options->hooks->name);
@@ -165,7 +197,7 @@ static int read_arguments(struct arguments *arguments, int argc, char **argv)
 		return wrong("--leave-open goes with one run only", NULL);
 	if (options->leak && options->oom)
 		return wrong("--leak does not go with --oom", NULL);
-	return 0;
+	return arguments->via_socket ? check_socket(arguments) : 0;
 }
 
 static void print_help(void)
@@ -189,6 +221,12 @@ int main(int argc, char **argv)
 	arguments.options.hooks = hooks_mode_find("both");
 	if (read_arguments(&arguments, argc, argv) != 0)
 		return 2;
+	if (arguments.via_socket) {
+		/* Tracked in one way only: the library stays off. */
+		(void)mt_enable(0, NULL, NULL);
+		arguments.options.reports =
+			socket_reports(arguments.tt_socket, arguments.options.hooks);
+	}
 	if (arguments.help)
 		print_help();
 	else if (arguments.expect)

@@ -7,6 +7,7 @@
 
 #include "mesh_ops.h"
 #include "program_cache.h"
+#include "tt_socket_client.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -512,8 +513,8 @@ static void print_header(void)
 	printf("A %dx%d mesh of %s (%s): devices", ROWS, COLUMNS, arch->board, arch->name);
 	for (int i = 0; i < CHIPS; i++)
 		printf("%s %d", i == COLUMNS ? " /" : "", (int)mesh_order[i]);
-	printf("\nHooks: %s, %s ids\n%57s%6s each%11s\n", options->hooks->name,
-	       options->unique_ids ? "unique" : "address",
+	printf("\nHooks: %s, %s ids%s\n%57s%6s each%11s\n", options->hooks->name,
+	       options->unique_ids ? "unique" : "address", options->reports ? ", by socket" : "",
 	       "taken, says the allocator:", arch->memories[MEMORY_MAIN].kind,
 	       arch->memories[MEMORY_L1].kind ? "L1 of 0" : "-");
 }
@@ -522,6 +523,14 @@ static void print_answers(void)
 {
 	const char *separator = " ";
 
+	if (scenario.options->reports) {
+		unsigned long long dropped = tt_socket_client_dropped();
+
+		printf("Messages: %llu sent, %llu dropped.%s\n",
+		       (unsigned long long)tt_socket_client_sent(), dropped,
+		       dropped ? " Nobody took them: is meshtally serve running?" : "");
+		return;
+	}
 	printf("Answers to the reports:");
 	for (unsigned i = 0; i < GRAPH_TRACKER_RESULTS; i++) {
 		if (scenario.tracker.results[i] == 0)
@@ -543,6 +552,8 @@ int scenario_run(const struct scenario_options *options)
 	int error = graph_tracker_init(&scenario.tracker, options->hooks, options->unique_ids);
 
 	scenario.options = options;
+	if (options->reports)
+		scenario.tracker.reports = options->reports;
 	if (arch_find(options->board)->memories[MEMORY_L1].kind)
 		config.fabric_bytes = FABRIC_BYTES;
 	if (!error)

@@ -13,6 +13,7 @@
 
 struct scenario_options {
 	const struct hooks_mode *hooks;
+	const struct report_functions *reports; /* NULL: to meshtally's library */
 	const char *board;
 	bool unique_ids;
 	bool keep_queues;    /* the end of the command queues is not reported */

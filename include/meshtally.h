@@ -77,6 +77,9 @@ typedef enum {
 	MT_WRONG_SPACE = 25,   /* the id is live elsewhere, or the device is not in the buffer's mesh */
 	MT_ALLOC_FAILED = 26,  /* only in the log: mt_alloc_failed was called */
 	MT_LOST_EVENTS = 27,   /* only in the log: calls were refused with MT_BUSY, or not recorded */
+	/* Only in the logs of programs that report by a socket: */
+	MT_WRONG_PROCESS = 28, /* a message named a process that is not its sender's */
+	MT_MALFORMED = 29,     /* a message that makes no sense: its type, device or size */
 
 	MT_BAD_ARGUMENT = 64, /* a struct_size, kind, index or pointer that cannot be */
 	MT_FULL = 65,         /* no segment could be made, or it is full: totals are a lower bound now */

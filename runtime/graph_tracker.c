@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Reports by table: where a backing buffer goes, whether device-local buffers are told, which frees
- * are, and by which key. Nothing here looks at the allocator and nothing here can fail; what
- * meshtally answers is counted for whoever wants to know.
+ * are, and by which key. Nothing here looks at the allocator and nothing here can fail; what is
+ * answered is counted for whoever wants to know.
  */
 #include "graph_tracker.h"
 
@@ -26,6 +26,18 @@ const struct hooks_mode hooks_modes[] = {
 };
 const size_t hooks_mode_count = sizeof hooks_modes / sizeof hooks_modes[0];
 
+const struct report_functions report_to_meshtally = {
+	.device_open = mt_device_open,
+	.mesh_open = mt_mesh_open,
+	.ready = mt_ready,
+	.close = mt_close,
+	.alloc = mt_alloc,
+	.free = mt_free,
+	.alloc_failed = mt_alloc_failed,
+	.program_dispatch = mt_program_dispatch,
+	.program_clash = mt_program_clash,
+};
+
 const struct hooks_mode *hooks_mode_find(const char *name)
 {
 	for (size_t i = 0; i < hooks_mode_count; i++) {
@@ -41,6 +53,7 @@ int graph_tracker_init(struct graph_tracker *tracker, const struct hooks_mode *m
 	if (mode->naive && unique_ids)
 		return -EINVAL;
 	memset(tracker, 0, sizeof *tracker);
+	tracker->reports = &report_to_meshtally;
 	tracker->mode = mode;
 	tracker->unique_ids = unique_ids;
 	return 0;
@@ -83,7 +96,7 @@ void graph_tracker_open_device(struct graph_tracker *tracker, struct device *dev
 		if (machine->memories[role].banks != 0)
 			memories[opened.memory_count++] = machine->memories[role];
 	}
-	device->space = mt_device_open(&opened);
+	device->space = tracker->reports->device_open(&opened);
 	device->chip->last_space = device->space;
 }
 
@@ -102,19 +115,19 @@ void graph_tracker_open_mesh(struct graph_tracker *tracker, struct mesh_device *
 		return;
 	for (uint32_t i = 0; i < mesh_device_members(mesh); i++)
 		spaces[i] = mesh->devices[i] ? mesh->devices[i]->space : 0;
-	mesh->space = mt_mesh_open(&opened);
+	mesh->space = tracker->reports->mesh_open(&opened);
 }
 
 void graph_tracker_ready(struct graph_tracker *tracker, mt_space space)
 {
 	if (space != 0)
-		count(tracker, mt_ready(space));
+		count(tracker, tracker->reports->ready(space));
 }
 
 void graph_tracker_close(struct graph_tracker *tracker, mt_space space)
 {
 	if (space != 0)
-		count(tracker, mt_close(space, 0));
+		count(tracker, tracker->reports->close(space, 0));
 }
 
 /* Whether anything is said of this buffer at all. */
@@ -134,12 +147,13 @@ static mt_space space_of(const struct graph_tracker *tracker, const struct devic
 	return buffer->mesh->space;
 }
 
-/* Addresses repeat from memory to memory: the right modes keep the kinds apart in the id. */
+/* Addresses repeat from memory to memory: the right modes keep the kinds apart in the id, where
+ * an id may be more than an address. */
 static uint64_t id_of(const struct graph_tracker *tracker, const struct device_buffer *buffer)
 {
 	if (tracker->unique_ids)
 		return buffer->unique_id;
-	if (tracker->mode->naive)
+	if (tracker->mode->naive || tracker->reports->bare_addresses)
 		return buffer->address;
 	return (uint64_t)(buffer->spec.role + 1) << 56 | buffer->address;
 }
@@ -174,7 +188,7 @@ void graph_tracker_track_allocate(struct graph_tracker *tracker, const struct de
 	report.site = buffer->spec.site;
 	if (report.flags & MT_LOCAL)
 		report.parent = id_of(tracker, buffer->backing);
-	count(tracker, mt_alloc(&report));
+	count(tracker, tracker->reports->alloc(&report));
 }
 
 void graph_tracker_track_deallocate(struct graph_tracker *tracker,
@@ -184,7 +198,7 @@ void graph_tracker_track_deallocate(struct graph_tracker *tracker,
 		return;
 	if (!buffer->owned && !tracker->mode->free_not_owned)
 		return;
-	count(tracker, mt_free(space_of(tracker, buffer), id_of(tracker, buffer)));
+	count(tracker, tracker->reports->free(space_of(tracker, buffer), id_of(tracker, buffer)));
 }
 
 void graph_tracker_track_failure(struct graph_tracker *tracker, const struct device_buffer *buffer,
@@ -201,7 +215,7 @@ void graph_tracker_track_failure(struct graph_tracker *tracker, const struct dev
 		.reason = buffer->spec.site,
 	};
 
-	count(tracker, mt_alloc_failed(&failure));
+	count(tracker, tracker->reports->alloc_failed(&failure));
 }
 
 void graph_tracker_function_start(const char *name)
@@ -229,12 +243,12 @@ void graph_tracker_dispatch(struct graph_tracker *tracker, mt_program *program,
 			    const struct mesh_device *mesh)
 {
 	if (mesh->space != 0) {
-		count(tracker, mt_program_dispatch(program, mesh->space));
+		count(tracker, tracker->reports->program_dispatch(program, mesh->space));
 		return;
 	}
 	for (uint32_t i = 0; i < mesh_device_members(mesh); i++) {
 		if (mesh->devices[i])
-			count(tracker, mt_program_dispatch(program, mesh->devices[i]->space));
+			count(tracker, tracker->reports->program_dispatch(program, mesh->devices[i]->space));
 	}
 }
 
@@ -243,5 +257,5 @@ void graph_tracker_clash(struct graph_tracker *tracker, mt_program *program,
 {
 	mt_space space = mesh->space != 0 ? mesh->space : mesh->machine->chips[0].last_space;
 
-	count(tracker, mt_program_clash(program, space, cb_end, lowest_buffer));
+	count(tracker, tracker->reports->program_clash(program, space, cb_end, lowest_buffer));
 }

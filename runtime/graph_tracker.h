@@ -27,12 +27,33 @@ extern const size_t hooks_mode_count;
 /* NULL: no such mode. */
 const struct hooks_mode *hooks_mode_find(const char *name);
 
+/*
+ * Whom the reports go to: the calls of meshtally.h that take or give a space. Another table brings
+ * them elsewhere; it gives out space numbers of its own.
+ */
+struct report_functions {
+	mt_space (*device_open)(const struct mt_device *device);
+	mt_space (*mesh_open)(const struct mt_mesh *mesh);
+	mt_result (*ready)(mt_space space);
+	mt_result (*close)(mt_space space, int lost);
+	mt_result (*alloc)(const struct mt_buffer *buffer);
+	mt_result (*free)(mt_space space, uint64_t id);
+	mt_result (*alloc_failed)(const struct mt_failure *failure);
+	mt_result (*program_dispatch)(mt_program *program, mt_space space);
+	mt_result (*program_clash)(mt_program *program, mt_space space, uint64_t cb_end,
+				   uint64_t lowest_buffer);
+	bool bare_addresses; /* knows a buffer by its address alone, whatever the mode */
+};
+
+extern const struct report_functions report_to_meshtally;
+
 enum { GRAPH_TRACKER_RESULTS = MT_BUSY + 1 };
 
 struct graph_tracker {
+	const struct report_functions *reports; /* after init: meshtally's */
 	const struct hooks_mode *mode;
 	bool unique_ids;				 /* else the address is the id */
-	_Atomic uint64_t results[GRAPH_TRACKER_RESULTS]; /* what meshtally answered, counted */
+	_Atomic uint64_t results[GRAPH_TRACKER_RESULTS]; /* what was answered, counted */
 };
 
 struct mesh_device;

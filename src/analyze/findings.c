@@ -94,6 +94,13 @@ static void collect_buffer(struct finding_work *work, const struct machine_proce
 	}
 }
 
+/* Of a client of the socket whose device's banks are not known: where its buffers end on each bank is
+ * not known either. */
+static bool extent_is_known(const struct machine_process *process, const struct view_buffer *buffer)
+{
+	return !process->view->is_proxy || !buffer->one_bank;
+}
+
 static void collect(struct finding_work *work, const struct machine_process *process, uint32_t row)
 {
 	const struct space_members *spaces = work->spaces[process - work->machine->processes.items];
@@ -102,7 +109,7 @@ static void collect(struct finding_work *work, const struct machine_process *pro
 		const struct view_buffer *buffer = &process->view->buffers[i];
 
 		if (!buffer->closed && !buffer->incomplete && buffer->span != 0 &&
-		    buffer->class_now < CLASS_COUNTED_LIMIT &&
+		    buffer->class_now < CLASS_COUNTED_LIMIT && extent_is_known(process, buffer) &&
 		    buffer->address + buffer->span > buffer->address &&
 		    selection_has_kind(work->selection, process->kinds[buffer->kind]))
 			collect_buffer(work, process, buffer, &spaces[buffer->space], row);

@@ -10,11 +10,12 @@ const char *const verdict_words[VERDICT_LIMIT] = {"leaked", "lost",   "killed",
                                                   "cache",  "system", "open"};
 
 /* Of the user's buffers in a space that is open. */
-static enum verdict verdict_of_life(enum view_life life)
+static enum verdict verdict_of_life(const struct segment_view *view)
 {
-	switch (life) {
+	switch (view->life) {
 	case LIFE_ENDED:
-		return VERDICT_LEAKED;
+		/* What was closed before the end is not told over a socket. */
+		return view->is_proxy ? VERDICT_OPEN : VERDICT_LEAKED;
 	case LIFE_KILLED:
 		return VERDICT_KILLED;
 	case LIFE_EXEC:
@@ -30,7 +31,7 @@ static enum verdict verdict_of_life(enum view_life life)
 enum verdict leak_verdict(const struct segment_view *view, const struct view_buffer *buffer)
 {
 	const struct view_space *space = &view->spaces[buffer->space];
-	enum verdict verdict = verdict_of_life(view->life);
+	enum verdict verdict = verdict_of_life(view);
 
 	if (buffer->class_now >= CLASS_COUNTED_LIMIT)
 		return VERDICT_LIMIT;

@@ -15,7 +15,9 @@ enum verdict {
 	VERDICT_KILLED, /* the user's, held when the process was killed: no chance to free */
 	VERDICT_CACHE,  /* of caches: kept on purpose */
 	VERDICT_SYSTEM, /* the runtime's own */
-	VERDICT_OPEN,   /* no verdict: exec, or tracking turned off, while it was held */
+	/* No verdict: exec, or tracking turned off, while it was held; or the end of a process that
+	 * reported over a socket, whose protocol has no word for the closing of a device. */
+	VERDICT_OPEN,
 	VERDICT_LIMIT
 };
 

@@ -87,7 +87,24 @@ static void keep(struct listing *listing, const struct listed_buffer *candidate,
 bool listing_wants(const struct selection *selection, const struct machine_process *process,
                    bool dead)
 {
-	return (process->counted || dead) && selection_has_process(selection, process);
+	return (process->counted || (dead && !process->witness)) &&
+	       selection_has_process(selection, process);
+}
+
+/* Whether a tag is `wanted` ("a/b"), or below it ("a/b/c"). */
+static bool is_below(const char *tag, const char *wanted)
+{
+	size_t length = strlen(wanted);
+
+	return strncmp(tag, wanted, length) == 0 && (tag[length] == '\0' || tag[length] == '/');
+}
+
+static bool passes(const struct listing_filter *filter, const struct segment_view *view,
+                   const struct view_buffer *buffer)
+{
+	return buffer->bytes >= filter->least_bytes &&
+	       (filter->classes == 0 || (filter->classes >> buffer->class_now & 1) != 0) &&
+	       (filter->tag == NULL || is_below(view->tags[buffer->tag].path, filter->tag));
 }
 
 static void list_process(struct listing *listing, const struct machine_process *process,
@@ -104,7 +121,8 @@ static void list_process(struct listing *listing, const struct machine_process *
 		const struct space_members *space = &spaces[buffer->space];
 		struct listed_buffer listed = {.process = process, .buffer = buffer};
 
-		if (buffer->closed || space->count == 0 || !kinds[buffer->kind])
+		if (buffer->closed || space->count == 0 || !kinds[buffer->kind] ||
+		    !passes(&options->filter, view, buffer))
 			continue;
 		listed.total_bytes = buffer_total_bytes(buffer, space, &listed.devices);
 		listed.first_row = space->first_row;

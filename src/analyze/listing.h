@@ -23,10 +23,18 @@ struct listed_buffer {
 	VEC(uint32_t) rows; /* ascending; filled in listing_make for those that are listed */
 };
 
+/* Which buffers; zeroed is all. */
+struct listing_filter {
+	const char *tag;      /* this one, or what is below it; NULL: any */
+	unsigned classes;     /* a bit each; 0: all */
+	uint64_t least_bytes; /* on each device */
+};
+
 struct listing_options {
 	enum listing_order order;
 	size_t limit; /* 0: all */
 	bool dead;    /* those of dead processes as well */
+	struct listing_filter filter;
 };
 
 struct listing {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "machine.h"
+#include "machine_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +51,23 @@ bool machine_kind_on_device(const struct machine *machine, uint32_t kind)
 	return strncmp(machine->kind_names[kind], "HOST", 4) != 0;
 }
 
+bool machine_is_stale(const struct machine_process *process)
+{
+	return process->view != NULL && process->view->is_proxy && process->view->writer_gone &&
+	       process->view->life == LIFE_ALIVE;
+}
+
+const char *source_name(enum process_source source)
+{
+	static const char *const names[] = {
+		[SOURCE_SEGMENT] = "segment",
+		[SOURCE_SOCKET] = "socket",
+		[SOURCE_COUNTERS] = "tt_metal_counters",
+	};
+
+	return names[source];
+}
+
 const char *life_word(const struct machine_process *process)
 {
 	static const char *const words[] = {
@@ -60,10 +77,12 @@ const char *life_word(const struct machine_process *process)
 
 	if (process->view == NULL)
 		return process->dead ? "dead" : "live";
+	if (machine_is_stale(process))
+		return "stale";
 	return words[process->view->life];
 }
 
-static uint8_t add_kind(struct machine *machine, const char *name)
+uint8_t machine_add_kind(struct machine *machine, const char *name)
 {
 	uint32_t kind = machine_kind(machine, name);
 
@@ -73,76 +92,6 @@ static uint8_t add_kind(struct machine *machine, const char *name)
 		return MACHINE_MAX_KINDS - 1;
 	machine->kind_names[machine->kind_count] = name;
 	return (uint8_t)machine->kind_count++;
-}
-
-/* Whether a device of a process is the one of this row. */
-static bool is_same_device(const struct machine_device *row, const struct view_device *device,
-                           size_t process)
-{
-	if (device->unique_id != 0 || row->unique_id != 0)
-		return device->unique_id == row->unique_id;
-	if (device->bus[0] != '\0' || row->bus[0] != '\0')
-		return strcmp(device->bus, row->bus) == 0 && device->ordinal == row->ordinal;
-	return row->only_process == process && device->ordinal == row->ordinal;
-}
-
-static void add_device(struct machine *machine, const struct view_device *device, size_t process)
-{
-	bool known = device->unique_id != 0 || device->bus[0] != '\0';
-	struct machine_device *row;
-
-	vec_for (row, &machine->devices)
-		if (is_same_device(row, device, process)) {
-			row->arch = row->arch[0] == '\0' ? device->arch : row->arch;
-			row->bus = row->bus[0] == '\0' ? device->bus : row->bus;
-			return;
-		}
-	row = vec_add(&machine->devices);
-	row->unique_id = device->unique_id;
-	row->ordinal = device->ordinal;
-	row->arch = device->arch;
-	row->bus = device->bus;
-	row->only_process = known ? SIZE_MAX : process;
-}
-
-static int by_ordinal(const void *a, const void *b)
-{
-	const struct machine_device *x = a, *y = b;
-
-	if (x->ordinal != y->ordinal)
-		return x->ordinal < y->ordinal ? -1 : 1;
-	if (x->unique_id != y->unique_id)
-		return x->unique_id < y->unique_id ? -1 : 1;
-	if (strcmp(x->bus, y->bus) != 0)
-		return strcmp(x->bus, y->bus);
-	return x->only_process < y->only_process ? -1 : x->only_process > y->only_process;
-}
-
-/* The rows: every device that a process has, or that tt-metal's counters know. */
-static void build_devices(struct machine *machine, const struct machine_input *input)
-{
-	for (size_t i = 0; i < input->view_count; i++)
-		for (uint32_t d = 0; d < input->views[i]->device_count; d++)
-			add_device(machine, &input->views[i]->devices[d], i);
-	for (size_t i = 0; input->counters != NULL && i < input->counters->devices.count; i++) {
-		const struct tt_device *chip = &input->counters->devices.items[i];
-		struct view_device device = {.unique_id = chip->unique_id, .arch = "", .bus = ""};
-
-		device.ordinal = chip->device_id;
-		add_device(machine, &device, SIZE_MAX);
-	}
-	if (machine->devices.count > 1)
-		qsort(machine->devices.items, machine->devices.count,
-		      sizeof(*machine->devices.items), by_ordinal);
-}
-
-static uint32_t find_row(const struct machine *machine, const struct view_device *device,
-                         size_t process)
-{
-	for (uint32_t i = 0; i < machine->devices.count; i++)
-		if (is_same_device(&machine->devices.items[i], device, process))
-			return i;
-	return UINT32_MAX;
 }
 
 static bool is_counted(const struct segment_view *view, bool count_dead)
@@ -179,7 +128,7 @@ static bool has_memory(const struct view_device *device, uint32_t kind,
 	return figure->peak != 0;
 }
 
-static void add_to_row(struct machine_figure *row, const struct machine_figure *figure)
+void machine_add_to_row(struct machine_figure *row, const struct machine_figure *figure)
 {
 	uint32_t sources = row->sources;
 
@@ -211,28 +160,10 @@ static void add_view_figures(struct machine *machine, struct machine_process *pr
 			figure = figure_of(view, from);
 			figure_add(&process->figures[to], &figure);
 			if (process->counted)
-				add_to_row(&machine->devices.items[process->rows[d]].figures[to],
-				           &figure);
+				machine_add_to_row(
+					&machine->devices.items[process->rows[d]].figures[to],
+					&figure);
 		}
-}
-
-/* Of a process that is known from counters alone. */
-static bool counter_figure(const struct machine *machine, const struct machine_process *process,
-                           uint32_t row, uint32_t kind, struct machine_figure *figure)
-{
-	uint64_t id = machine->devices.items[row].unique_id;
-	const struct tt_device *chip;
-
-	*figure = (struct machine_figure){.present = true, .sources = 1};
-	vec_for (chip, &machine->counters->devices)
-		for (uint32_t i = 0; i < chip->process_count && chip->unique_id == id; i++)
-			for (size_t c = 0; c < TT_COUNTER_LIMIT; c++)
-				if (chip->processes[i].pid == process->pid &&
-				    chip->processes[i].dead == process->dead &&
-				    machine_kind(machine, tt_counter_names[c]) == kind)
-					figure->unclassified_bytes += chip->processes[i].bytes[c];
-	figure->held = figure->unclassified_bytes;
-	return figure->held != 0;
 }
 
 bool machine_process_figure(const struct machine *machine, const struct machine_process *process,
@@ -242,7 +173,7 @@ bool machine_process_figure(const struct machine *machine, const struct machine_
 	bool found = false;
 
 	if (view == NULL)
-		return counter_figure(machine, process, row, kind, ret_figure);
+		return machine_counter_figure(machine, process, row, kind, ret_figure);
 	*ret_figure = (struct machine_figure){0};
 	for (uint32_t k = 0; k < view->kind_count; k++)
 		for (uint32_t d = 0; d < view->device_count; d++) {
@@ -253,7 +184,7 @@ bool machine_process_figure(const struct machine *machine, const struct machine_
 			    !has_memory(&view->devices[d], k, from))
 				continue;
 			figure = figure_of(view, from);
-			add_to_row(ret_figure, &figure);
+			machine_add_to_row(ret_figure, &figure);
 			found = true;
 		}
 	return found;
@@ -290,136 +221,82 @@ static void list_open_devices(struct machine *machine, struct machine_process *p
 	free(open);
 }
 
-static void add_view(struct machine *machine, const struct segment_view *view, size_t number,
-                     bool count_dead)
+static bool has_pid(const void *elements, size_t position, const void *key)
 {
-	struct machine_process *process = vec_add(&machine->processes);
+	return ((const struct machine_process *)elements)[position].pid == *(const int32_t *)key;
+}
 
-	process->source = SOURCE_SEGMENT;
+size_t machine_first_of_pid(const struct machine *machine, int32_t pid)
+{
+	return lookup_find(&machine->by_pid, machine->processes.items, &pid,
+	                   hash_number(0, (uint64_t)pid));
+}
+
+struct machine_process *machine_add_process(struct machine *machine, int32_t pid)
+{
+	size_t number = machine->processes.count;
+	struct machine_process *process = vec_add(&machine->processes);
+	size_t at;
+
+	process->pid = pid;
+	process->next = SIZE_MAX;
+	machine->by_pid.same = has_pid;
+	at = lookup_place(&machine->by_pid, machine->processes.items, &pid,
+	                  hash_number(0, (uint64_t)pid), number);
+	while (at != number) {
+		struct machine_process *before = &machine->processes.items[at];
+
+		at = before->next != SIZE_MAX ? before->next : number;
+		before->next = before->next != SIZE_MAX ? before->next : number;
+	}
+	return process;
+}
+
+static void add_view(struct machine *machine, const struct machine_places *places,
+                     const struct machine_input *input, size_t number)
+{
+	const struct segment_view *view = input->views[number];
+	struct machine_process *process = machine_add_process(machine, view->subject.pid);
+
+	process->source = view->is_proxy ? SOURCE_SOCKET : SOURCE_SEGMENT;
 	process->view = view;
-	process->pid = view->subject.pid;
+	process->subject = places->subjects[number];
 	process->dead = view->life != LIFE_ALIVE && view->life != LIFE_IMAGE;
-	process->counted = is_counted(view, count_dead);
+	process->counted = is_counted(view, input->count_dead);
+	process->witness = view->device_count != 0;
 	process->command = view->command_line[0] != '\0' ? view->command_line : view->comm;
 	process->rows = mem_calloc(view->device_count, sizeof(*process->rows));
-	for (uint32_t d = 0; d < view->device_count; d++)
-		process->rows[d] = find_row(machine, &view->devices[d], number);
+	process->chips = mem_calloc(view->device_count, sizeof(*process->chips));
+	for (uint32_t d = 0; d < view->device_count; d++) {
+		uint32_t row = places->rows[number][d];
+
+		process->chips[d] = row;
+		process->rows[d] =
+			machine_is_witness(places, input, number, row) ? UINT32_MAX : row;
+		process->witness = process->witness && process->rows[d] == UINT32_MAX;
+	}
+	process->counted = process->counted && !process->witness;
 	for (uint32_t k = 0; k < view->kind_count; k++)
-		process->kinds[k] = add_kind(machine, view->kind_names[k]);
+		process->kinds[k] = machine_add_kind(machine, view->kind_names[k]);
 	add_view_figures(machine, process);
 	list_open_devices(machine, process);
 }
 
-/* The segment of a process that accounts for this chip; SIZE_MAX: none. */
-static size_t find_segment(const struct machine *machine, int32_t pid, uint32_t row)
-{
-	for (size_t i = 0; i < machine->processes.count; i++) {
-		const struct machine_process *process = &machine->processes.items[i];
-
-		if (process->view == NULL || process->dead || process->pid != pid)
-			continue;
-		for (uint32_t d = 0; d < process->view->device_count; d++)
-			if (process->rows[d] == row)
-				return i;
-	}
-	return SIZE_MAX;
-}
-
-static uint64_t segment_bytes_on(const struct machine_process *process, uint32_t row, uint8_t kind)
-{
-	const struct segment_view *view = process->view;
-	uint64_t bytes = 0;
-
-	for (uint32_t k = 0; k < view->kind_count; k++)
-		for (uint32_t d = 0; d < view->device_count; d++)
-			if (process->kinds[k] == kind && process->rows[d] == row)
-				for (size_t c = 0; c < CLASS_COUNTED_LIMIT; c++)
-					bytes += view->figures[k * view->device_count + d].bytes[c];
-	return bytes;
-}
-
-static void add_witness(struct machine *machine, const struct tt_process *from, size_t process,
-                        uint32_t row)
-{
-	for (size_t i = 0; i < TT_COUNTER_LIMIT; i++) {
-		uint8_t kind = add_kind(machine, tt_counter_names[i]);
-		uint64_t bytes = segment_bytes_on(&machine->processes.items[process], row, kind);
-		struct machine_witness *witness;
-
-		if (bytes == 0 && from->bytes[i] == 0)
-			continue;
-		witness = vec_add(&machine->witnesses);
-		*witness = (struct machine_witness){process, row, kind, bytes, from->bytes[i]};
-	}
-}
-
-/* The process of the counters by pid: one however many chips it is on. */
-static struct machine_process *counter_process(struct machine *machine,
-                                               const struct tt_process *from)
-{
-	struct machine_process *process;
-
-	vec_for (process, &machine->processes)
-		if (process->source == SOURCE_COUNTERS && process->pid == from->pid &&
-		    process->dead == from->dead)
-			return process;
-	process = vec_add(&machine->processes);
-	process->source = SOURCE_COUNTERS;
-	process->pid = from->pid;
-	process->dead = from->dead;
-	process->counted = !from->dead;
-	process->command = from->name;
-	return process;
-}
-
-static void add_counters(struct machine *machine, const struct tt_process *from, uint32_t row)
-{
-	struct machine_process *process = counter_process(machine, from);
-
-	*vec_add(&process->devices) = row;
-	machine->devices.items[row].process_count += process->counted;
-	for (size_t i = 0; i < TT_COUNTER_LIMIT; i++) {
-		struct machine_figure figure = {.present = true, .sources = 1};
-		uint8_t kind = add_kind(machine, tt_counter_names[i]);
-
-		if (from->bytes[i] == 0)
-			continue;
-		/* Padding is not in them: what is held is at least this. */
-		figure.unclassified_bytes = figure.held = from->bytes[i];
-		figure_add(&process->figures[kind], &figure);
-		if (process->counted)
-			add_to_row(&machine->devices.items[row].figures[kind], &figure);
-	}
-}
-
-static void add_counter_file(struct machine *machine, const struct tt_device *chip)
-{
-	struct view_device device = {.unique_id = chip->unique_id, .bus = "", .arch = ""};
-	uint32_t row;
-
-	device.ordinal = chip->device_id;
-	row = find_row(machine, &device, SIZE_MAX);
-	for (uint32_t i = 0; i < chip->process_count; i++) {
-		const struct tt_process *from = &chip->processes[i];
-		size_t segment = from->dead ? SIZE_MAX : find_segment(machine, from->pid, row);
-
-		if (segment != SIZE_MAX)
-			add_witness(machine, from, segment, row);
-		else
-			add_counters(machine, from, row);
-	}
-}
-
 void machine_build(struct machine *machine, const struct machine_input *input)
 {
+	struct machine_places places;
+
 	*machine = (struct machine){.counters = input->counters};
 	for (size_t i = 0; i < ARRAY_COUNT(first_kinds); i++)
-		add_kind(machine, first_kinds[i]);
-	build_devices(machine, input);
+		machine_add_kind(machine, first_kinds[i]);
+	machine_places_make(&places, machine, input);
 	for (size_t i = 0; i < input->view_count; i++)
-		add_view(machine, input->views[i], i, input->count_dead);
-	for (size_t i = 0; input->counters != NULL && i < input->counters->devices.count; i++)
-		add_counter_file(machine, &input->counters->devices.items[i]);
+		add_view(machine, &places, input, i);
+	machine->counter_rows = places.counters;
+	places.counters = NULL;
+	machine_places_finish(&places, input);
+	machine_add_socket_witnesses(machine);
+	machine_add_counters(machine);
 	for (size_t i = 0; i < machine->processes.count; i++)
 		if (machine->processes.items[i].devices.count > 1)
 			qsort(machine->processes.items[i].devices.items,
@@ -433,9 +310,14 @@ void machine_finish(struct machine *machine)
 
 	vec_for (process, &machine->processes) {
 		free(process->rows);
+		free(process->chips);
 		vec_finish(&process->devices);
 	}
 	vec_finish(&machine->devices);
 	vec_finish(&machine->processes);
 	vec_finish(&machine->witnesses);
+	vec_finish(&machine->file_totals);
+	lookup_finish(&machine->by_pid);
+	free(machine->counter_rows);
+	machine->counter_rows = NULL;
 }

@@ -4,13 +4,17 @@
  * is held on it by whom. Made from views (segments) and from tt-metal's counters; both must outlive
  * it. Pure: looks at nothing but what it is given.
  *
- * A device is its unique id, else its bus address and ordinal, else it belongs to one process
- * alone. Per {process, chip} one source counts: the segment, else the counters; the counters of a
- * process that has a segment are a witness.
+ * A device is its unique id, else its bus address and ordinal. One that has neither is what another
+ * source of the same process knows by that ordinal; else it is one chip for all processes whose
+ * ordinals count by the same mask; else it belongs to one process alone.
+ *
+ * Per {process, chip} one source counts: the process's own segment, else the socket (a proxy
+ * segment), else the counters; the others are witnesses.
  */
 #ifndef MESHTALLY_ANALYZE_MACHINE_H
 #define MESHTALLY_ANALYZE_MACHINE_H
 
+#include "lookup.h"
 #include "memory.h"
 #include "tt_counters.h"
 #include "view.h"
@@ -37,21 +41,25 @@ struct machine_device {
 	const char *arch, *bus; /* "" unknown */
 	uint32_t process_count; /* that have it open */
 	struct machine_figure figures[MACHINE_MAX_KINDS];
-	/* Where nothing else identifies it: the process it belongs to; else SIZE_MAX. */
-	size_t only_process;
 };
 
-enum process_source { SOURCE_SEGMENT, SOURCE_COUNTERS };
+/* Who says it. The first that there is counts. */
+enum process_source { SOURCE_SEGMENT, SOURCE_SOCKET, SOURCE_COUNTERS };
 
 struct machine_process {
 	enum process_source source;
 	const struct segment_view *view; /* NULL for counters */
+	size_t subject; /* of views: number of the first one of the same process; else SIZE_MAX */
 	int32_t pid;
+	size_t next;  /* number of the next one of this pid; SIZE_MAX none */
 	bool counted; /* its figures are in the devices' */
 	bool dead;
+	bool witness;        /* a proxy of which nothing counts: the process has its own segment */
 	const char *command; /* any bytes */
-	/* By device index of the view: row; by kind of the view: kind of the machine. */
-	uint32_t *rows;
+	/* By device index of the view: row, or UINT32_MAX where another source counts; and the row
+	 * in any case. */
+	uint32_t *rows, *chips;
+	/* By kind of the view: kind of the machine. */
 	uint8_t kinds[SEGMENT_MAX_KINDS];
 	/* Rows it has open, ascending. */
 	VEC(uint32_t) devices;
@@ -59,19 +67,31 @@ struct machine_process {
 	struct machine_figure figures[MACHINE_MAX_KINDS];
 };
 
-/* What tt-metal's counters say of a {process, chip} that its segment accounts for. */
+/* What another source says of a {process, chip} than the one that counts. */
 struct machine_witness {
-	size_t process;
+	enum process_source source; /* of the witness */
+	size_t process;             /* that counts */
 	uint32_t row;
 	uint8_t kind;
-	uint64_t segment_bytes, counter_bytes;
+	uint64_t counted_bytes, witness_bytes;
+};
+
+/* Where the totals of a file of tt-metal's counters are not what its living processes have. */
+struct machine_file_total {
+	uint32_t row;
+	uint8_t kind;
+	uint64_t file_bytes;             /* as the file has it */
+	uint64_t live_bytes, dead_bytes; /* of the processes in it */
 };
 
 struct machine {
 	VEC(struct machine_device) devices; /* rows */
 	VEC(struct machine_process) processes;
+	struct lookup by_pid; /* the first one of each pid */
 	VEC(struct machine_witness) witnesses;
+	VEC(struct machine_file_total) file_totals;
 	const struct tt_counters *counters; /* NULL none */
+	uint32_t *counter_rows;             /* by file of the counters */
 	uint32_t kind_count;
 	const char *kind_names[MACHINE_MAX_KINDS]; /* the first six are tt-metal's */
 };
@@ -102,7 +122,14 @@ void figure_add(struct machine_figure *sum, const struct machine_figure *part);
 bool machine_process_figure(const struct machine *machine, const struct machine_process *process,
                             uint32_t row, uint32_t kind, struct machine_figure *ret_figure);
 
-/* The life of a process in a word: "live", "ended", "killed", "exec", "stopped", "file". */
+/* Whether it lives, but what wrote down what it reported is gone: what is known of it is old. */
+bool machine_is_stale(const struct machine_process *process);
+
+/* The life of a process in a word: "live", "stale", "ended", "killed", "exec", "stopped", "file",
+ * "dead" (in counters). */
 const char *life_word(const struct machine_process *process);
+
+/* Where figures come from: "segment", "socket", "tt_metal_counters". */
+const char *source_name(enum process_source source);
 
 #endif

@@ -45,7 +45,7 @@ static void find_by_ordinal(const struct machine *machine, uint64_t pid, uint64_
 			continue;
 		for (uint32_t d = 0; d < process->view->device_count; d++)
 			if ((uint64_t)process->view->devices[d].ordinal == ordinal)
-				meet(process->rows[d], found, two);
+				meet(process->chips[d], found, two);
 	}
 }
 
@@ -77,7 +77,7 @@ static void find_in_meshes(const struct machine *machine, const char *name, cons
 			    member >= space->member_count ||
 			    space->members[member] >= process->view->device_count)
 				continue;
-			meet(process->rows[space->members[member]], found, two);
+			meet(process->chips[space->members[member]], found, two);
 		}
 	}
 }

@@ -29,6 +29,8 @@ void checkup_finish(struct checkup *checkup);
 
 /* The host: directories, space, limits, clock, environment. */
 void checkup_host(struct checkup *checkup, const struct scene *scene);
+/* Servers and post-mortems (checkup_server.c). */
+void checkup_server(struct checkup *checkup, const struct scene *scene);
 /* The programs: those that are tracked, and those that could be. */
 void checkup_programs(struct checkup *checkup, const struct scene *scene);
 

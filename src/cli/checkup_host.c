@@ -69,6 +69,8 @@ static void check_write_dir(struct checkup *checkup)
 
 	if (set != NULL && set[0] != '\0')
 		snprintf(path, sizeof(path), "%s", set);
+	else if (access("/run/meshtally", W_OK | X_OK) == 0)
+		snprintf(path, sizeof(path), "/run/meshtally/%u", (unsigned)getuid());
 	else
 		snprintf(path, sizeof(path), "/dev/shm/meshtally-%u", (unsigned)getuid());
 	safe_terminal(&name, path);

@@ -37,6 +37,11 @@ static void check_live(struct checkup *checkup, const struct segment_view *view)
 		            "make room in /dev/shm, or raise the limit on its files",
 		            "%s: %" PRIu64 " live buffers are counted, but have no record",
 		            name.bytes, view->no_detail_buffers);
+	else if (view->is_proxy && view->writer_gone)
+		checkup_add(checkup, "program", CHECK_PROBLEM,
+		            "start `meshtally serve` again: it takes over what the last one knew",
+		            "%s reports to a server that is gone; what is shown of it is old",
+		            name.bytes);
 	else
 		checkup_add(checkup, "program", CHECK_OK, NULL,
 		            "%s is tracked: %" PRIu64 " operations, the last %s ago", name.bytes,
@@ -102,10 +107,10 @@ static void check_counters(struct checkup *checkup, const struct scene *scene)
 	vec_for (chip, &scene->counters.devices)
 		for (uint32_t i = 0; i < chip->process_count; i++)
 			dead += chip->processes[i].dead;
-	if (files == 0)
+	if (files == 0 && scene->counters.rejects.count == 0)
 		checkup_add(checkup, "counters", CHECK_OK, NULL, "tt-metal has no counters in %s",
 		            tt_counters_dir());
-	else
+	else if (files != 0)
 		checkup_add(checkup, "counters", CHECK_OK, NULL,
 		            "tt-metal's counters of %zu chip%s are read (totals only)", files,
 		            files == 1 ? "" : "s");

@@ -1,60 +1,118 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of options, and parsing and help made from it. */
+#include "options.h"
+
 #include "listing.h"
+#include "log.h"
 #include "safe.h"
-#include "verb.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct option_row {
-	unsigned bit;
-	char letter; /* 0: none */
-	const char *name;
-	const char *argument; /* NULL: none; "[...]": may be left out */
-	const char *help;
-};
+static const char *const sort_words[] = {"size", "age", "device", "tag", NULL};
+static const char *const key_words[] = {"tag", "device", "kind", "process", NULL};
+static const char *const when_words[] = {"exit", "peak", "failure", "mark=NAME:N", NULL};
+/* As serve_options_take counts them. */
+static const char *const protocol_words[] = {"auto", "72", "112", "128", "144", NULL};
+static const char *const rule_words[] = {"collapse", "refcount", NULL};
 
-static const struct option_row rows[] = {
+const struct option_row option_rows[] = {
 	{OPTION_DEVICE, 'd', "device", "DEVICE",
          "only this device: its row in `meshtally devices`, 0xUID,\nbus address, mesh@ROW,COLUMN "
-         "or PID:ORDINAL (repeatable)"},
-	{OPTION_PID, 'p', "pid", "PID", "only this process (repeatable)"},
-	{OPTION_KIND, 'k', "kind", "KIND", "only this kind of memory: DRAM, L1, ... (repeatable)"},
-	{OPTION_ALL, 'a', "all", NULL, "all devices (as without -d)"},
-	{OPTION_SORT, 's', "sort", "KEY", "size, age, device or tag (default: size)"},
-	{OPTION_BY, 'b', "by", "KEY", "sums by tag, device, kind or process, not single buffers"},
-	{OPTION_LIMIT, 'n', "limit", "N", "at most N lines (default: 20; 0: all)"},
-	{OPTION_DEAD, 'D', "dead", NULL, "processes that have ended as well"},
-	{OPTION_DEAD_ONLY, 'D', "dead", NULL, "only processes that have ended"},
-	{OPTION_LONG, 'l', "long", NULL, "one line per device, with unique id and bus address"},
-	{OPTION_ONCE, '1', "once", NULL, "print once and end"},
-	{OPTION_REFRESH, 'r', "refresh", "MS", "milliseconds between pictures (default: 1000)"},
-	{OPTION_FAIL_ON_LEAK, 0, "fail-on-leak", NULL,
-         "exit with status 4 if something was leaked"},
-	{OPTION_KEEP, 0, "keep", "FILE", "keep a snapshot of the program in FILE"},
+         "or PID:ORDINAL (repeatable)",
+         NULL},
+	{OPTION_PID, 'p', "pid", "PID", "only this process (repeatable)", NULL},
+	{OPTION_KIND, 'k', "kind", "KIND", "only this kind of memory: DRAM, L1, ... (repeatable)",
+         NULL},
+	{OPTION_ALL, 'a', "all", NULL, "all devices (as without -d)", NULL},
+	{OPTION_SORT, 's', "sort", "KEY", "size, age, device or tag (default: size)", sort_words},
+	{OPTION_BY, 'b', "by", "KEY", "sums by tag, device, kind or process, not single buffers",
+         key_words},
+	{OPTION_LIMIT, 'n', "limit", "N", "at most N lines (default: 20; 0: all)", NULL},
+	{OPTION_DEAD, 'D', "dead", NULL, "processes that have ended as well", NULL},
+	{OPTION_DEAD_ONLY, 'D', "dead", NULL, "only processes that have ended", NULL},
+	{OPTION_LONG, 'l', "long", NULL, "one line per device, with unique id and bus address",
+         NULL},
+	{OPTION_ONCE, '1', "once", NULL, "print once and end", NULL},
+	{OPTION_REFRESH, 'r', "refresh", "MS", "milliseconds between pictures (default: 1000)",
+         NULL},
+	{OPTION_FAIL_ON_LEAK, 0, "fail-on-leak", NULL, "exit with status 4 if something was leaked",
+         NULL},
+	{OPTION_KEEP, 0, "keep", "FILE", "keep a snapshot of the program in FILE", NULL},
 	{OPTION_AT, 0, "at", "WHEN",
-         "when --keep takes it: exit (default), peak, failure, or\nmark=NAME:N"},
+         "when --keep takes it: exit (default), peak, failure, or\nmark=NAME:N", when_words},
 	{OPTION_FAIL_ON_GROWTH, 0, "fail-on-growth", NULL,
-         "exit with status 4 if more is held in B"},
-	{OPTION_CHECK, 'c', "check", NULL, "exit with status 4 if there is something to report"},
-	{OPTION_FROM, 'f', "from", "FILE", "read a snapshot file, not what is running"},
-	{OPTION_JSON, 'j', "json", NULL, "print JSON (docs/api.md)"},
-	{OPTION_JSON_FILE, 'j', "json", "[FILE]",
-         "the summary as JSON, to FILE or standard output"},
-	{OPTION_HELP, 'h', "help", NULL, "print this"},
+         "exit with status 4 if more is held in B", NULL},
+	{OPTION_CHECK, 'c', "check", NULL, "exit with status 4 if there is something to report",
+         NULL},
+	{OPTION_FROM, 'f', "from", "FILE", "read a snapshot file, not what is running", NULL},
+	{OPTION_JSON, 'j', "json", NULL, "print JSON (docs/api.md)", NULL},
+	{OPTION_JSON_FILE, 'j', "json", "[FILE]", "the summary as JSON, to FILE or standard output",
+         NULL},
+	{OPTION_TT_SOCKET, 't', "tt-socket", "PATH",
+         "where programs with tt-metal's allocation client connect\n(default: "
+         "/tmp/tt_allocation_server.sock; none)",
+         NULL},
+	{OPTION_TT_SOCKET_MODE, 0, "tt-socket-mode", "OCTAL",
+         "who may connect (default: 0600; of a system service:\n0666)", NULL},
+	{OPTION_TT_PROTOCOL, 0, "tt-protocol", "SIZE",
+         "bytes of a message: 72, 112, 128, 144, or auto: as each\nclient does (default)",
+         protocol_words},
+	{OPTION_DUPLICATES, 0, "duplicates", "RULE",
+         "the same buffer reported again: collapse (default): the\nfirst free ends it; refcount: "
+         "it takes as many frees",
+         rule_words},
+	{OPTION_DEVICES_FILE, 0, "devices", "FILE",
+         "architectures and capacities of devices, which clients\ndo not tell", NULL},
+	{OPTION_LISTEN, 'l', "listen", "ADDRESS:PORT",
+         "HTTP (default: 127.0.0.1:9755; none); other addresses\nthan loopback need --token-file",
+         NULL},
+	{OPTION_HTTP_SOCKET, 0, "http-socket", "PATH",
+         "HTTP on a Unix socket (default: meshtally/http.sock in\n$XDG_RUNTIME_DIR; none)", NULL},
+	{OPTION_TOKEN_FILE, 0, "token-file", "FILE",
+         "has the bearer token that HTTP requests must show", NULL},
+	{OPTION_STATE_DIR, 0, "state-dir", "DIR", "where post-mortems are kept", NULL},
+	{OPTION_KEEP_DEAD, 0, "keep-dead", "N", "post-mortems to keep (default: 200; 0: none)",
+         NULL},
+	{OPTION_KEEP_DEAD_BYTES, 0, "keep-dead-bytes", "SIZE",
+         "bytes of them, as 64M or 1G (default: 256M)", NULL},
+	{OPTION_LOG_LEVEL, 0, "log-level", "LEVEL", "error, warning, info (default) or debug",
+         log_level_names},
+	{OPTION_HELP, 'h', "help", NULL, "print this", NULL},
 };
+const size_t option_row_count = ARRAY_COUNT(option_rows);
 
 enum { LONG_BASE = 1000, MAX_ROWS = 24 };
 
-static int name_index(const char *const *names, const char *name)
+bool option_of_verb(const struct option_row *row, const struct verb *verb)
 {
-	for (int i = 0; names[i] != NULL; i++)
-		if (strcmp(names[i], name) == 0)
+	return (row->bit & (verb->options | OPTION_HELP)) != 0;
+}
+
+int option_word(const struct option_row *row, const char *argument)
+{
+	for (int i = 0; row->words[i] != NULL; i++) {
+		const char *equals = strchr(row->words[i], '=');
+		size_t length = equals != NULL ? (size_t)(equals + 1 - row->words[i]) : 0;
+
+		if (equals != NULL ? strncmp(row->words[i], argument, length) == 0
+		                   : strcmp(row->words[i], argument) == 0)
 			return i;
+	}
 	return -1;
+}
+
+/* "size, age, device or tag". */
+static void add_words(struct text *out, const char *const *words)
+{
+	for (size_t i = 0; words[i] != NULL; i++)
+		text_addf(out, "%s%s",
+		          i == 0                 ? ""
+		          : words[i + 1] == NULL ? " or "
+		                                 : ", ",
+		          words[i]);
 }
 
 static bool number(const char *text, unsigned long most, unsigned long *ret_number)
@@ -67,22 +125,18 @@ static bool number(const char *text, unsigned long most, unsigned long *ret_numb
 	       *ret_number <= most;
 }
 
-static bool is_when(const char *text)
+static bool is_mark(const char *text)
 {
 	const char *colon = strrchr(text, ':');
 	unsigned long n;
 
-	if (strncmp(text, "mark=", 5) == 0)
-		return colon != NULL && colon > text + 5 && number(colon + 1, ~0ul, &n);
-	return strcmp(text, "exit") == 0 || strcmp(text, "peak") == 0 ||
-	       strcmp(text, "failure") == 0;
+	return colon != NULL && colon > text + strlen("mark=") && number(colon + 1, ~0ul, &n);
 }
 
-/* Options whose argument is a word or a number. NULL: fine; else what was expected. */
-static const char *take_word(struct options *options, unsigned bit, const char *argument)
+/* Options whose argument is a word (by its index in the row) or a number. NULL: fine; else what
+ * was expected. */
+static const char *take_word(struct options *options, uint64_t bit, const char *argument, int word)
 {
-	static const char *const sorts[] = {"size", "age", "device", "tag", NULL};
-	static const char *const keys[] = {"tag", "device", "kind", "process", NULL};
 	unsigned long value = 0;
 
 	switch (bit) {
@@ -92,11 +146,11 @@ static const char *take_word(struct options *options, unsigned bit, const char *
 		*vec_add(&options->pids) = (int32_t)value;
 		break;
 	case OPTION_SORT:
-		options->sort = name_index(sorts, argument);
-		return options->sort < 0 ? "size, age, device or tag" : NULL;
+		options->sort = word;
+		break;
 	case OPTION_BY:
-		options->by = name_index(keys, argument);
-		return options->by < 0 ? "tag, device, kind or process" : NULL;
+		options->by = word;
+		break;
 	case OPTION_LIMIT:
 		if (!number(argument, 100000000, &value))
 			return "a number of lines (0: all)";
@@ -108,8 +162,8 @@ static const char *take_word(struct options *options, unsigned bit, const char *
 		options->refresh_ms = (unsigned)value;
 		break;
 	case OPTION_AT:
-		if (!is_when(argument))
-			return "exit, peak, failure or mark=NAME:N";
+		if (strchr(when_words[word], '=') != NULL && !is_mark(argument))
+			return "mark=NAME:N";
 		options->at = argument;
 		break;
 	default:
@@ -118,15 +172,17 @@ static const char *take_word(struct options *options, unsigned bit, const char *
 	return NULL;
 }
 
-static const char *take(struct options *options, unsigned bit, const char *argument)
+static const char *take(struct options *options, uint64_t bit, const char *argument, int word)
 {
 	bool *flags[] = {&options->dead,           &options->once,         &options->all,
 	                 &options->long_form,      &options->fail_on_leak, &options->help,
 	                 &options->fail_on_growth, &options->check};
-	static const unsigned flag_bits[] = {
+	static const uint64_t flag_bits[] = {
 		OPTION_DEAD, OPTION_ONCE,           OPTION_ALL,  OPTION_LONG, OPTION_FAIL_ON_LEAK,
 		OPTION_HELP, OPTION_FAIL_ON_GROWTH, OPTION_CHECK};
 
+	if ((bit & OPTION_SERVE) != 0)
+		return serve_options_take(options->serve, bit, argument, word);
 	if (bit == OPTION_DEAD_ONLY)
 		bit = OPTION_DEAD;
 	for (size_t i = 0; i < ARRAY_COUNT(flag_bits); i++)
@@ -144,7 +200,24 @@ static const char *take(struct options *options, unsigned bit, const char *argum
 		options->json = true;
 	if (bit == OPTION_JSON_FILE)
 		options->json_file = argument;
-	return take_word(options, bit, argument);
+	return take_word(options, bit, argument, word);
+}
+
+static int take_row(struct options *options, const struct option_row *row, const char *argument,
+                    struct text *error)
+{
+	int word = row->words != NULL ? option_word(row, argument) : 0;
+	const char *expected = word < 0 ? "" : take(options, row->bit, argument, word);
+
+	if (expected == NULL)
+		return 0;
+	text_addf(error, "--%s: expected %s", row->name, expected);
+	if (word < 0)
+		add_words(error, row->words);
+	text_add(error, ", not '");
+	safe_terminal(error, argument);
+	text_add(error, "'");
+	return -EINVAL;
 }
 
 /* What getopt_long wants, for the options of one verb. */
@@ -162,13 +235,13 @@ static void fill_tables(struct getopt_tables *tables, const struct verb *verb)
 	if (verb->most_arguments < 0)
 		tables->shorts[length++] = '+';
 	tables->shorts[length++] = ':';
-	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
-		const struct option_row *row = &rows[i];
+	for (size_t i = 0; i < option_row_count; i++) {
+		const struct option_row *row = &option_rows[i];
 		int has = row->argument == NULL     ? no_argument
 		          : row->argument[0] == '[' ? optional_argument
 		                                    : required_argument;
 
-		if ((row->bit & (verb->options | OPTION_HELP)) == 0)
+		if (!option_of_verb(row, verb))
 			continue;
 		tables->longs[count] =
 			(struct option){row->name, has, NULL, LONG_BASE + (int)count};
@@ -235,23 +308,19 @@ int options_parse(struct options *options, const struct verb *verb, int argc, ch
 
 	*options = (struct options){
 		.verb = verb, .sort = LIST_BY_SIZE, .by = -1, .limit = 20, .refresh_ms = 1000};
+	if ((verb->options & OPTION_SERVE) != 0)
+		options->serve = serve_options_create();
 	fill_tables(&tables, verb);
 	optind = 0;
 	while ((code = getopt_long(argc, argv, tables.shorts, tables.longs, NULL)) != -1) {
 		const struct option_row *row = row_of(&tables, code);
-		const char *expected;
 
 		if (row == NULL) {
 			say_bad_option(error, argv, code);
 			return -EINVAL;
 		}
-		expected = take(options, row->bit, optarg);
-		if (expected != NULL) {
-			text_addf(error, "--%s: expected %s, not '", row->name, expected);
-			safe_terminal(error, optarg);
-			text_add(error, "'");
+		if (take_row(options, row, optarg, error) != 0)
 			return -EINVAL;
-		}
 	}
 	options->arguments = argv + optind;
 	options->argument_count = argc - optind;
@@ -263,6 +332,7 @@ void options_finish(struct options *options)
 	vec_finish(&options->devices);
 	vec_finish(&options->kinds);
 	vec_finish(&options->pids);
+	free(options->serve);
 }
 
 enum { HELP_COLUMN = 24 };
@@ -281,7 +351,11 @@ static void help_option(struct text *out, const struct option_row *row)
 	else if (row->argument != NULL)
 		text_addf(&left, " %s", row->argument);
 	text_add(out, text_string(&left));
-	text_fill(out, ' ', left.length < HELP_COLUMN ? HELP_COLUMN - left.length : 2);
+	if (left.length + 2 > HELP_COLUMN) {
+		text_add(out, "\n");
+		left.length = 0;
+	}
+	text_fill(out, ' ', HELP_COLUMN - left.length);
 	text_finish(&left);
 	for (const char *end; (end = strchr(at, '\n')) != NULL; at = end + 1) {
 		text_bytes(out, at, (size_t)(end + 1 - at));
@@ -295,7 +369,7 @@ void help_verb(struct text *out, const struct verb *verb)
 	text_addf(out, "usage: meshtally %s [OPTION...]%s%s\n\n%s.\n%s%s\n", verb->name,
 	          verb->arguments[0] != '\0' ? " " : "", verb->arguments, verb->summary,
 	          verb->details[0] != '\0' ? "\n" : "", verb->details);
-	for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
-		if ((rows[i].bit & (verb->options | OPTION_HELP)) != 0)
-			help_option(out, &rows[i]);
+	for (size_t i = 0; i < option_row_count; i++)
+		if (option_of_verb(&option_rows[i], verb))
+			help_option(out, &option_rows[i]);
 }

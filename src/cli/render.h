@@ -7,14 +7,13 @@
 #define MESHTALLY_CLI_RENDER_H
 
 #include "compare.h"
-#include "findings.h"
-#include "leaks.h"
-#include "scene.h"
+#include "scene_text.h"
+#include "shapes.h"
 #include "show.h"
 
 typedef void (*render_text)(const struct scene *scene, const struct options *options, size_t width,
                             struct text *out);
-typedef json_t *(*render_json)(const struct scene *scene, const struct options *options);
+typedef json_t *(*render_json)(const struct scene *scene, const struct report_query *query);
 
 /* Reads, renders, prints: what most verbs are. */
 int render_verb(const struct options *options, enum view_depth depth, render_text text,
@@ -22,39 +21,29 @@ int render_verb(const struct options *options, enum view_depth depth, render_tex
 
 void devices_text(const struct scene *scene, const struct options *options, size_t width,
                   struct text *out);
-json_t *devices_json(const struct scene *scene, const struct options *options);
 void ps_text(const struct scene *scene, const struct options *options, size_t width,
              struct text *out);
-json_t *ps_json(const struct scene *scene, const struct options *options);
 void ls_text(const struct scene *scene, const struct options *options, size_t width,
              struct text *out);
-json_t *ls_json(const struct scene *scene, const struct options *options);
 void oom_text(const struct scene *scene, const struct options *options, size_t width,
               struct text *out);
-json_t *oom_json(const struct scene *scene, const struct options *options);
+json_t *oom_json(const struct scene *scene, const struct report_query *query);
 void peak_text(const struct scene *scene, const struct options *options, size_t width,
                struct text *out);
-json_t *peak_json(const struct scene *scene, const struct options *options);
+json_t *peak_json(const struct scene *scene, const struct report_query *query);
 void top_text(const struct scene *scene, const struct options *options, size_t width,
               struct text *out);
-json_t *top_json(const struct scene *scene, const struct options *options);
+json_t *top_json(const struct scene *scene, const struct report_query *query);
 
+struct ended_list;
+void ended_text(const struct ended_list *list, size_t limit, size_t width, struct text *out);
 void leaks_text(const struct scene *scene, const struct leaks *leaks, size_t limit, size_t width,
                 struct text *out);
-json_t *leaks_json(const struct scene *scene, const struct leaks *leaks, size_t limit);
 /* findings NULL: nothing was compared. */
 void faults_text(const struct scene *scene, const struct findings *findings, size_t limit,
                  size_t width, struct text *out);
-json_t *faults_json(const struct scene *scene, const struct findings *findings, size_t limit);
 void diff_text(const struct comparison *comparison, size_t limit, size_t width, struct text *out);
 json_t *diff_json(const struct comparison *comparison, size_t limit);
-
-/* The figure of a device, of the selected processes. False: nothing to show. */
-bool scene_figure(const struct scene *scene, uint32_t row, uint32_t kind,
-                  struct machine_figure *ret_figure);
-/* Of a process, on the selected devices. */
-bool scene_process_figure(const struct scene *scene, const struct machine_process *process,
-                          uint32_t kind, struct machine_figure *ret_figure);
 
 /* Whether a kind is worth a line for this figure: something is or was there, or it is big memory.
  */
@@ -67,8 +56,14 @@ uint64_t process_faults(const struct machine_process *process);
 void devices_table(const struct scene *scene, bool long_form, size_t width, struct text *out);
 void processes_table(const struct scene *scene, bool dead, size_t limit, size_t width,
                      struct text *out);
-/* What the star behind a process's state means, if one has it. */
-void counters_note(const struct scene *scene, bool dead, size_t width, struct text *out);
+/* What the star behind a process's state means, and who is stale, if one is. */
+void sources_note(const struct scene *scene, bool dead, size_t width, struct text *out);
+/* The second half of it. */
+void stale_note(const struct scene *scene, size_t width, struct text *out);
+/* Where a process is seen in several ways and they do not agree. */
+void witnesses_text(const struct scene *scene, size_t width, struct text *out);
+/* Files of tt-metal's counters that cannot be read, or whose totals are not those of the living. */
+void counter_files_text(const struct scene *scene, size_t width, struct text *out);
 void oom_failure_text(const struct scene *scene, const struct machine_process *process,
                       const struct view_failure *failure, size_t limit, size_t width,
                       struct text *out);

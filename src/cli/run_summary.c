@@ -130,7 +130,7 @@ static void text_kept(const struct run_result *result, struct text *out)
 		if (!result->kept[i] || scene->views.items[i]->life == LIFE_ALIVE)
 			continue;
 		text_addf(out,
-		          "\nKept for a closer look: meshtally leaks -p %" PRId32
+		          "\nKept for a closer look: meshtally leaks --dead -p %" PRId32
 		          " (or ls --dead, faults, oom, peak)\n  ",
 		          pid);
 		safe_terminal(out, scene->paths.items[i]);
@@ -167,7 +167,7 @@ static json_t *kept_json(const struct run_result *result)
 json_t *run_summary_json(const struct run_result *result)
 {
 	json_t *root = json_object(), *peaks;
-	struct options none = {.by = -1};
+	const struct report_query all = {.by = -1};
 	struct findings findings = {0};
 	bool killed = WIFSIGNALED(result->wait_status);
 
@@ -177,13 +177,13 @@ json_t *run_summary_json(const struct run_result *result)
 	json_object_set_new(root, "signal",
 	                    killed ? json_integer(WTERMSIG(result->wait_status)) : json_null());
 	json_object_set_new(root, "seconds", json_real(result->seconds));
-	json_object_update_new(root, oom_json(result->scene, &none));
-	peaks = peak_json(result->scene, &none);
+	json_object_update_new(root, oom_json(result->scene, &all));
+	peaks = peak_json(result->scene, &all);
 	json_object_set(root, "peaks", json_object_get(peaks, "processes"));
 	json_decref(peaks);
-	json_object_update_new(root, ps_json(result->scene, &none));
-	json_object_set_new(root, "left", leaks_json(result->scene, result->leaks, 0));
-	json_object_update_new(root, faults_json(result->scene, &findings, 0));
+	json_object_update_new(root, ps_json(result->scene, &all));
+	json_object_set_new(root, "left", leaks_json(result->scene, result->leaks, &all));
+	json_object_update_new(root, faults_json(result->scene, &findings, &all));
 	json_object_set_new(root, "segments_kept", kept_json(result));
 	json_object_set_new(root, "snapshot",
 	                    result->keep_file != NULL ? json_foreign(result->keep_file)

@@ -43,18 +43,35 @@ enum option_bit {
 	OPTION_HELP = 1 << 18,
 	OPTION_JSON_FILE = 1 << 19,
 	OPTION_DEAD_ONLY = 1 << 20,
+	OPTION_TT_SOCKET = 1 << 21,
+	OPTION_TT_SOCKET_MODE = 1 << 22,
+	OPTION_TT_PROTOCOL = 1 << 23,
+	OPTION_DUPLICATES = 1 << 24,
+	OPTION_DEVICES_FILE = 1 << 25,
+	OPTION_LISTEN = 1 << 26,
+	OPTION_HTTP_SOCKET = 1 << 27,
+	OPTION_TOKEN_FILE = 1 << 28,
+	OPTION_STATE_DIR = 1 << 29,
+	OPTION_KEEP_DEAD = 1 << 30,
+	OPTION_KEEP_DEAD_BYTES = 1ull << 31,
+	OPTION_LOG_LEVEL = 1ull << 32,
 	OPTION_FILTERS = OPTION_DEVICE | OPTION_PID | OPTION_KIND,
-	OPTION_DATA = OPTION_FILTERS | OPTION_JSON | OPTION_FROM
+	OPTION_DATA = OPTION_FILTERS | OPTION_JSON | OPTION_FROM,
+	OPTION_SERVE = OPTION_TT_SOCKET | OPTION_TT_SOCKET_MODE | OPTION_TT_PROTOCOL |
+		OPTION_DUPLICATES | OPTION_DEVICES_FILE | OPTION_LISTEN | OPTION_HTTP_SOCKET |
+		OPTION_TOKEN_FILE | OPTION_STATE_DIR | OPTION_KEEP_DEAD | OPTION_KEEP_DEAD_BYTES |
+		OPTION_LOG_LEVEL
 };
 
 struct options;
+struct serve_options;
 
 struct verb {
 	const char *name;
 	const char *arguments; /* as in the usage line; "" none */
 	const char *summary;   /* one line */
 	const char *details;   /* for its --help: whole lines */
-	unsigned options;
+	uint64_t options; /* OPTION_* */
 	int least_arguments, most_arguments; /* -1: any */
 	int (*run)(const struct options *options);
 };
@@ -74,6 +91,7 @@ struct options {
 	bool fail_on_leak, fail_on_growth, check;
 	const char *keep, *at;
 	unsigned refresh_ms;
+	struct serve_options *serve; /* NULL: of another verb */
 	char **arguments;
 	int argument_count;
 };
@@ -82,10 +100,31 @@ extern const struct verb verbs[];
 extern const size_t verb_count;
 const struct verb *verb_find(const char *name);
 
+/* Other names of the command, and the verb that each is; ends with NULL. */
+struct command_alias {
+	const char *command, *verb;
+};
+extern const struct command_alias command_aliases[];
+
+struct exit_meaning {
+	int status;
+	const char *meaning;
+};
+extern const struct exit_meaning exit_meanings[]; /* ends with NULL */
+
+/* The verb that the command is, where it is called by this name; NULL: the command itself. */
+const struct verb *verb_of_command(const char *path);
+
 /* Parses argv[1...] for a verb (argv[0] is its name). 0, or -EINVAL with a sentence. */
 int options_parse(struct options *options, const struct verb *verb, int argc, char **argv,
                   struct text *error);
 void options_finish(struct options *options);
+
+/* Options of `serve`: their defaults, and taking one of them; `word` is the argument's index where
+ * the table of options has words. NULL: fine; else what was expected. */
+struct serve_options *serve_options_create(void);
+const char *serve_options_take(struct serve_options *serve, uint64_t bit, const char *argument,
+                               int word);
 
 void help_command(struct text *out);
 void help_verb(struct text *out, const struct verb *verb);
@@ -109,6 +148,7 @@ int verb_top(const struct options *options);
 int verb_snapshot(const struct options *options);
 int verb_diff(const struct options *options);
 int verb_doctor(const struct options *options);
+int verb_serve(const struct options *options);
 int verb_help(const struct options *options);
 int verb_version(const struct options *options);
 

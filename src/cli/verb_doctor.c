@@ -2,6 +2,7 @@
 /* `meshtally doctor`: why something does not show up. */
 #include "checkup.h"
 #include "safe.h"
+#include "scene_text.h"
 #include "show.h"
 
 static const char *const state_words[] = {"ok", "note", "problem"};
@@ -54,6 +55,7 @@ int verb_doctor(const struct options *options)
 	if (status != STATUS_OK)
 		return status;
 	checkup_host(&checkup, &scene);
+	checkup_server(&checkup, &scene);
 	checkup_programs(&checkup, &scene);
 	if (options->json) {
 		status = show_json(checkup_json(&checkup));

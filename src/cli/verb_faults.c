@@ -37,18 +37,6 @@ static void cell_place(struct table *table, const char *tag, const char *site)
 	text_finish(&place);
 }
 
-static bool is_selected(const struct scene *scene, const struct machine_process *process,
-                        const struct view_fault *fault)
-{
-	const struct segment_view *view = process->view;
-
-	if (fault->device < view->device_count &&
-	    !selection_has_device(&scene->selection, process->rows[fault->device]))
-		return false;
-	return fault->kind >= view->kind_count ||
-	       selection_has_kind(&scene->selection, process->kinds[fault->kind]);
-}
-
 static void print_fault(struct table *table, const struct scene *scene,
                         const struct machine_process *process, const struct view_fault *fault)
 {
@@ -59,7 +47,7 @@ static void print_fault(struct table *table, const struct scene *scene,
 	cell_count(table, fault->count);
 	table_cell(table, "%" PRId32, process->pid);
 	if (fault->device < view->device_count)
-		table_cell(table, "%" PRIu32, process->rows[fault->device]);
+		table_cell(table, "%" PRIu32, process->chips[fault->device]);
 	else if (fault->space < view->space_count && view->spaces[fault->space].type == SPACE_MESH)
 		table_cell(table, "mesh");
 	else
@@ -88,7 +76,7 @@ static void count_types(const struct scene *scene, const struct machine_process 
 	bool all = scene->selection.devices == NULL && scene->selection.all_kinds;
 
 	for (uint32_t i = 0; i < view->fault_count; i++)
-		if (is_selected(scene, process, &view->faults[i]))
+		if (scene_shows_fault(scene, process, &view->faults[i]))
 			listed[view->faults[i].type % SEGMENT_FAULT_TYPES] += view->faults[i].count;
 	for (uint32_t type = 0; type < SEGMENT_FAULT_TYPES; type++)
 		counts[type] += all && view->faults_by_type[type] > listed[type]
@@ -124,7 +112,7 @@ static size_t log_text(const struct scene *scene, size_t limit, size_t width, st
 			continue;
 		count_types(scene, process, counts);
 		for (uint32_t i = 0; i < process->view->fault_count; i++) {
-			if (!is_selected(scene, process, &process->view->faults[i]))
+			if (!scene_shows_fault(scene, process, &process->view->faults[i]))
 				continue;
 			if (limit == 0 || count < limit)
 				print_fault(&table, scene, process, &process->view->faults[i]);
@@ -248,105 +236,6 @@ void faults_text(const struct scene *scene, const struct findings *findings, siz
 	rejects_text(scene, out);
 }
 
-static json_t *fault_json(const struct machine_process *process, const struct view_fault *fault)
-{
-	const struct segment_view *view = process->view;
-	json_t *json = json_object();
-	bool on_device = fault->device < view->device_count;
-
-	json_object_set_new(json, "type", json_string(fault_name(fault->type)));
-	json_object_set_new(json, "process", json_process(process));
-	json_object_set_new(json, "count", json_amount(fault->count));
-	json_object_set_new(json, "row",
-	                    on_device ? json_integer(process->rows[fault->device]) : json_null());
-	json_object_set_new(json, "kind",
-	                    fault->kind < view->kind_count
-	                            ? json_foreign(view->kind_names[fault->kind])
-	                            : json_null());
-	json_object_set_new(json, "id", json_hex(fault->id));
-	json_object_set_new(json, "address", json_hex(fault->address));
-	json_object_set_new(json, "first_bytes", json_amount(fault->bytes_first));
-	json_object_set_new(json, "second_bytes", json_amount(fault->bytes_second));
-	json_object_set_new(json, "first_tag", json_foreign_known(fault->tag_first));
-	json_object_set_new(json, "first_site", json_foreign_known(fault->site_first));
-	json_object_set_new(json, "second_tag", json_foreign_known(fault->tag_second));
-	json_object_set_new(json, "second_site", json_foreign_known(fault->site_second));
-	json_object_set_new(json, "first_operation", json_amount(fault->first_op));
-	json_object_set_new(json, "last_operation", json_amount(fault->last_op));
-	json_object_set_new(json, "first_unix_seconds", json_time(fault->first_ns));
-	json_object_set_new(json, "last_unix_seconds", json_time(fault->last_ns));
-	return json;
-}
-
-static json_t *found_buffer_json(const struct machine_process *process,
-                                 const struct view_buffer *buffer)
-{
-	if (buffer == NULL)
-		return json_null();
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "process", json_process(process),
-	                 "id", json_hex(buffer->id), "address", json_hex(buffer->address), "bytes",
-	                 json_amount(buffer->bytes), "span_bytes_per_bank",
-	                 json_amount(buffer->span), "tag",
-	                 json_foreign_known(process->view->tags[buffer->tag].path), "site",
-	                 json_foreign_known(buffer->site));
-}
-
-static json_t *finding_json(const struct scene *scene, const struct finding *finding)
-{
-	static const char *const types[FINDING_TYPE_LIMIT] = {"overlap", "over_capacity",
-	                                                      "dangling_view", "counters_differ"};
-	json_t *json = json_object();
-	bool process_only = finding->buffer == NULL && finding->process != NULL;
-
-	json_object_set_new(json, "type", json_string(types[finding->type]));
-	json_object_set_new(json, "rows", json_rows(finding->on, scene->machine.devices.count));
-	json_object_set_new(json, "kind",
-	                    process_only ? json_null() : json_kind(&scene->machine, finding->kind));
-	json_object_set_new(json, "process",
-	                    finding->process != NULL ? json_process(finding->process)
-	                                             : json_null());
-	json_object_set_new(json, "bytes", json_known(finding->bytes, !process_only));
-	json_object_set_new(json, "capacity_bytes",
-	                    json_known(finding->capacity, finding->capacity != 0));
-	json_object_set_new(json, "first", found_buffer_json(finding->process, finding->buffer));
-	json_object_set_new(json, "second",
-	                    found_buffer_json(finding->other_process, finding->other));
-	return json;
-}
-
-static void append_reject(json_t *list, const char *path, const char *reason)
-{
-	json_array_append_new(list, json_pack("{s:o, s:o}", "path", json_foreign(path), "reason",
-	                                      json_foreign(reason)));
-}
-
-json_t *faults_json(const struct scene *scene, const struct findings *findings, size_t limit)
-{
-	json_t *faults = json_array(), *found = json_array(), *unreadable = json_array();
-	const struct machine_process *process;
-
-	vec_for (process, &scene->machine.processes) {
-		if (process->view == NULL || !selection_has_process(&scene->selection, process))
-			continue;
-		for (uint32_t i = 0; i < process->view->fault_count; i++)
-			if (is_selected(scene, process, &process->view->faults[i]) &&
-			    (limit == 0 || json_array_size(faults) < limit))
-				json_array_append_new(
-					faults, fault_json(process, &process->view->faults[i]));
-	}
-	for (size_t i = 0; i < findings->findings.count && (limit == 0 || i < limit); i++)
-		json_array_append_new(found, finding_json(scene, &findings->findings.items[i]));
-	for (size_t i = 0; i < scene->rejects.count; i++)
-		append_reject(unreadable, scene->rejects.items[i].path,
-		              scene->rejects.items[i].reason);
-	for (size_t i = 0; i < scene->counters.rejects.count; i++)
-		append_reject(unreadable, scene->counters.rejects.items[i].path,
-		              scene->counters.rejects.items[i].reason);
-	return json_pack("{s:o, s:o, s:o, s:o}", "faults", faults, "findings", found,
-	                 "findings_total", json_amount(findings->findings.count + findings->more),
-	                 "unreadable", unreadable);
-}
-
 static bool has_faults(const struct scene *scene)
 {
 	for (size_t i = 0; i < scene->views.count; i++)
@@ -380,6 +269,7 @@ static int find_twice(const struct options *options, struct scene *first, struct
 
 int verb_faults(const struct options *options)
 {
+	struct report_query query = options_query(options);
 	struct scene first, second = {0}, *scene;
 	struct findings findings = {0};
 	struct text out = {0};
@@ -390,7 +280,7 @@ int verb_faults(const struct options *options)
 	status = find_twice(options, &first, &second, &findings);
 	scene = second.now_ns != 0 ? &second : &first;
 	if (status == STATUS_OK && options->json) {
-		status = show_json(faults_json(scene, &findings, options->limit));
+		status = show_json(faults_json(scene, &findings, &query));
 	} else if (status == STATUS_OK) {
 		if (scene_is_empty(scene) && finding_count(scene, &findings) == 0)
 			scene_empty_text(scene, &out);

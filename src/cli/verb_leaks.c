@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `meshtally leaks`: what was not given back, with a word for why. */
+#include "end_words.h"
+#include "ended.h"
 #include "even.h"
 #include "render.h"
 #include "safe.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const struct table_column columns[] = {
 	{"VERDICT", 0, 0, 0},
@@ -28,7 +31,7 @@ static const char *const verdict_meanings[VERDICT_LIMIT] = {
 	"held when its process was killed",
 	"kept by a cache on purpose, no leak",
 	"the runtime's own, no leak",
-	"the process replaced its program or turned tracking off: no verdict",
+	"no verdict: the program was replaced, tracking turned off, or closing cannot be told",
 };
 
 static void print_leak(struct table *table, const struct scene *scene, const struct leak *leak)
@@ -95,7 +98,7 @@ static uint64_t left_without_record(const struct scene *scene)
 	uint64_t count = 0;
 
 	vec_for (process, &scene->machine.processes)
-		if (process->view != NULL && process->dead &&
+		if (process->view != NULL && process->dead && !process->witness &&
 		    selection_has_process(&scene->selection, process))
 			count += process->view->no_detail_buffers;
 	return count;
@@ -140,60 +143,103 @@ void leaks_text(const struct scene *scene, const struct leaks *leaks, size_t lim
 	table_finish(&table);
 }
 
-static json_t *leak_json(const struct scene *scene, const struct leak *leak)
+/* "killed by signal 9 (SIGKILL)" */
+static void cell_end(struct table *table, const struct segment_view *view)
 {
-	json_t *json = json_object();
+	static const char was[] = "was ";
+	struct text words = {0};
+	const char *from;
 
-	json_object_set_new(json, "verdict", json_string(verdict_words[leak->verdict]));
-	json_object_set_new(json, "process", json_process(leak->process));
-	json_object_set_new(json, "kind", json_kind(&scene->machine, leak->kind));
-	json_object_set_new(json, "bytes", json_amount(leak->bytes));
-	json_object_set_new(json, "records", json_amount(leak->records));
-	json_object_set_new(json, "device_buffers", json_amount(leak->device_buffers));
-	json_object_set_new(json, "total_bytes", json_amount(leak->total_bytes));
-	json_object_set_new(json, "rows", json_rows(leak->on, scene->machine.devices.count));
-	json_object_set_new(json, "first_id", json_hex(leak->first_id));
-	json_object_set_new(json, "oldest_unix_seconds", json_time(leak->oldest_ns));
-	json_object_set_new(json, "tag", json_foreign_known(leak->tag));
-	json_object_set_new(json, "site", json_foreign_known(leak->site));
-	return json;
+	end_words(&words, view->life, &view->end);
+	from = text_string(&words);
+	if (strncmp(from, was, sizeof(was) - 1) == 0)
+		from += sizeof(was) - 1;
+	table_cell(table, "%s", from);
+	text_finish(&words);
 }
 
-json_t *leaks_json(const struct scene *scene, const struct leaks *leaks, size_t limit)
+static void print_ended(struct table *table, const struct ended *ended)
 {
-	json_t *list = json_array(), *totals = json_object();
+	char when[UNITS_SIZE];
+	struct text command = {0};
 
-	for (size_t i = 0; i < leaks->leaks.count && (limit == 0 || i < limit); i++)
-		json_array_append_new(list, leak_json(scene, &leaks->leaks.items[i]));
-	for (size_t i = 0; i < VERDICT_LIMIT; i++) {
-		const struct leak_total *total = &leaks->totals[i];
+	/* Nobody noticed: then the last call is what is known. */
+	table_cell(table, "%s%s", ended->known || ended->when_ns == 0 ? "" : "~",
+	           units_time(&when, ended->when_ns));
+	table_cell(table, "%" PRId32, ended->process->pid);
+	cell_end(table, ended->process->view);
+	cell_bytes(table, ended->total_bytes, true, true);
+	cell_count(table, ended->records + ended->process->view->no_detail_buffers);
+	if (ended->faults != 0)
+		cell_count(table, ended->faults);
+	else
+		table_cell(table, "-");
+	text_command(&command, ended->process->command, 40);
+	table_cell(table, "%s", text_string(&command));
+	text_finish(&command);
+}
 
-		json_object_set_new(totals, verdict_words[i],
-		                    json_pack("{s:o, s:o, s:o}", "total_bytes",
-		                              json_amount(total->bytes), "records",
-		                              json_amount(total->records), "device_buffers",
-		                              json_amount(total->device_buffers)));
-	}
-	return json_pack("{s:o, s:o, s:o, s:o}", "totals", totals, "leaks", list, "leaks_total",
-	                 json_amount(leaks->leaks.count), "unknown_processes",
-	                 json_amount(scene_unknown(scene, true)));
+void ended_text(const struct ended_list *list, size_t limit, size_t width, struct text *out)
+{
+	static const struct table_column ended_columns[] = {
+		{"ENDED", 0, 0, 0},
+		{"PID", TABLE_RIGHT, 0, 0},
+		{"HOW", 0, 0, 0},
+		{"LEFT", TABLE_RIGHT, 0, 0},
+		{"RECORDS", TABLE_RIGHT, 1, 0},
+		{"FAULTS", TABLE_RIGHT | TABLE_HIDE_EMPTY, 2, 0},
+		{"COMMAND", TABLE_FLEXIBLE | TABLE_CUT_START, 0, 8},
+	};
+	size_t count = limit != 0 && limit < list->count ? limit : list->count;
+	struct table table;
+
+	if (list->count == 0)
+		return;
+	table_init(&table, ended_columns, ARRAY_COUNT(ended_columns));
+	for (size_t i = 0; i < count; i++)
+		print_ended(&table, &list->items[i]);
+	table_print(&table, width, out);
+	table_finish(&table);
+	if (count < list->count)
+		text_addf(out, "the last %zu of %zu\n", count, list->count);
+	text_add(out, "\n");
+}
+
+/* A file that is a post-mortem, and not a snapshot that somebody took. */
+static bool tells_of_ends(const struct scene *scene)
+{
+	for (size_t i = 0; scene->from != NULL && i < scene->views.count; i++)
+		if (scene->views.items[i]->end.realtime_ns != 0)
+			return true;
+	return false;
 }
 
 int verb_leaks(const struct options *options)
 {
 	struct leak_options wanted = {.dead_only = options->dead};
+	struct report_query query = options_query(options);
+	struct ended_list ended = {0};
 	struct text out = {0};
 	struct scene scene;
 	struct leaks leaks;
+	json_t *json;
 	int status = scene_open(&scene, options, VIEW_BUFFERS);
 
 	if (status != STATUS_OK)
 		return status;
 	leaks_find(&leaks, &scene.machine, &scene.selection, &wanted);
+	if (options->dead || tells_of_ends(&scene)) {
+		ended_find(&ended, &scene);
+		ended_sort_leaks(&ended, &leaks);
+	}
 	if (options->json) {
-		status = show_json(leaks_json(&scene, &leaks, options->limit));
+		json = leaks_json(&scene, &leaks, &query);
+		if (options->dead)
+			json_object_update_new(json, ended_list_json(&scene, &ended, &query));
+		status = show_json(json);
 	} else {
-		if (scene_is_empty(&scene))
+		ended_text(&ended, options->limit, show_width(), &out);
+		if (scene_is_empty(&scene) && !options->dead)
 			scene_empty_text(&scene, &out);
 		else
 			leaks_text(&scene, &leaks, options->limit, show_width(), &out);
@@ -202,6 +248,7 @@ int verb_leaks(const struct options *options)
 	if (status == STATUS_OK && options->check &&
 	    leaks.totals[VERDICT_LEAKED].records + leaks.totals[VERDICT_LOST].records != 0)
 		status = STATUS_FOUND;
+	ended_finish(&ended);
 	leaks_finish(&leaks);
 	scene_close(&scene);
 	return status;

@@ -409,12 +409,12 @@ json_t *oom_failure_json(const struct scene *scene, const struct machine_process
 	return json;
 }
 
-json_t *oom_json(const struct scene *scene, const struct options *options)
+json_t *oom_json(const struct scene *scene, const struct report_query *query)
 {
 	const struct machine_process *process;
 	json_t *failures = json_array();
 
-	(void)options;
+	(void)query;
 	vec_for (process, &scene->machine.processes) {
 		if (process->view == NULL || !selection_has_process(&scene->selection, process))
 			continue;

@@ -261,14 +261,15 @@ json_t *peak_process_json(const struct scene *scene, const struct machine_proces
 	return json;
 }
 
-json_t *peak_json(const struct scene *scene, const struct options *options)
+json_t *peak_json(const struct scene *scene, const struct report_query *query)
 {
 	const struct machine_process *process;
 	json_t *list = json_array();
 
-	(void)options;
+	(void)query;
 	vec_for (process, &scene->machine.processes)
-		if (process->view != NULL && selection_has_process(&scene->selection, process))
+		if (process->view != NULL && !process->witness &&
+		    selection_has_process(&scene->selection, process))
 			json_array_append_new(list, peak_process_json(scene, process));
 	return json_pack("{s:o}", "processes", list);
 }

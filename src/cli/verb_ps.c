@@ -11,6 +11,7 @@
 static const struct table_column columns[] = {
 	{"PID", TABLE_RIGHT, 0, 0},
 	{"STATE", 0, 0, 0},
+	{"VIA", TABLE_HIDE_EMPTY, 0, 0},
 	{"RANK", TABLE_RIGHT | TABLE_HIDE_EMPTY, 4, 0},
 	{"DEVICES", TABLE_FLEXIBLE, 0, 7},
 	{"DRAM", TABLE_RIGHT | TABLE_HIDE_EMPTY, 0, 0},
@@ -21,18 +22,6 @@ static const struct table_column columns[] = {
 	{"LAST CALL", TABLE_RIGHT | TABLE_HIDE_EMPTY, 5, 0},
 	{"COMMAND", TABLE_FLEXIBLE, 0, 12},
 };
-
-static bool is_shown(const struct scene *scene, const struct machine_process *process, bool dead)
-{
-	if (!selection_has_process(&scene->selection, process) || (process->dead && !dead))
-		return false;
-	if (scene->selection.devices == NULL)
-		return true;
-	for (size_t i = 0; i < process->devices.count; i++)
-		if (selection_has_device(&scene->selection, process->devices.items[i]))
-			return true;
-	return false;
-}
 
 static void sum_others(const struct scene *scene, const struct machine_process *process,
                        struct machine_figure *ret_figure)
@@ -60,6 +49,19 @@ static void print_state(struct table *table, const struct machine_process *proce
 		table_cell(table, "%s", life_word(process));
 }
 
+/* Where the figures come from, once it is not the programs' own segments throughout. */
+static void print_via(struct table *table, const struct scene *scene,
+                      const struct machine_process *process)
+{
+	static const char *const words[] = {"segment", "socket", "counters"};
+	const struct machine_process *each;
+	bool sockets = false;
+
+	vec_for (each, &scene->machine.processes)
+		sockets = sockets || (each->source == SOURCE_SOCKET && !each->witness);
+	table_cell(table, "%s", sockets ? words[process->source] : "-");
+}
+
 static void print_process(struct table *table, const struct scene *scene,
                           const struct machine_process *process)
 {
@@ -73,6 +75,7 @@ static void print_process(struct table *table, const struct scene *scene,
 	sum_others(scene, process, &other);
 	table_cell(table, "%" PRId32, process->pid);
 	print_state(table, process);
+	print_via(table, scene, process);
 	if (view != NULL && view->rank >= 0)
 		table_cell(table, "%" PRId32, view->rank);
 	else
@@ -107,7 +110,7 @@ void processes_table(const struct scene *scene, bool dead, size_t limit, size_t 
 
 	table_init(&table, columns, ARRAY_COUNT(columns));
 	vec_for (process, &scene->machine.processes) {
-		if (!is_shown(scene, process, dead))
+		if (!scene_shows(scene, process, dead))
 			continue;
 		if (limit == 0 || table_rows(&table) < limit)
 			print_process(&table, scene, process);
@@ -121,115 +124,21 @@ void processes_table(const struct scene *scene, bool dead, size_t limit, size_t 
 	table_finish(&table);
 }
 
-static void witness_text(const struct scene *scene, size_t width, struct text *out)
-{
-	struct text line = {0};
-	const struct machine_witness *witness;
-	char a[UNITS_SIZE], b[UNITS_SIZE];
-
-	vec_for (witness, &scene->machine.witnesses) {
-		const struct machine_process *process =
-			&scene->machine.processes.items[witness->process];
-
-		if (witness->segment_bytes == witness->counter_bytes ||
-		    !is_shown(scene, process, true))
-			continue;
-		text_clear(&line);
-		text_addf(&line, "process %" PRId32 ", device %" PRIu32 ", ", process->pid,
-		          witness->row);
-		safe_terminal(&line, scene->machine.kind_names[witness->kind]);
-		text_addf(&line, ": tt-metal's counters say %s, %s of what its segment says",
-		          units_bytes_short(&a, witness->counter_bytes),
-		          units_change(&b, witness->segment_bytes, witness->counter_bytes));
-		safe_wrap(out, line.bytes, width, 2);
-	}
-	text_finish(&line);
-}
-
-void counters_note(const struct scene *scene, bool dead, size_t width, struct text *out)
-{
-	const struct machine_process *process;
-
-	vec_for (process, &scene->machine.processes)
-		if (process->source == SOURCE_COUNTERS && is_shown(scene, process, dead)) {
-			safe_wrap(out,
-			          dead ? "* totals only, from tt-metal's counters; of a dead "
-			                 "process: what it never took back, not counted"
-			               : "* totals only, from tt-metal's counters",
-			          width, 2);
-			return;
-		}
-}
-
 void ps_text(const struct scene *scene, const struct options *options, size_t width,
              struct text *out)
 {
 	(void)options;
 	if (scene_is_empty(scene)) {
 		scene_empty_text(scene, out);
+		counter_files_text(scene, width, out);
 		return;
 	}
 	processes_table(scene, true, 0, width, out);
 	if (out->length == 0)
 		text_add(out, "No process is selected.\n");
-	counters_note(scene, true, width, out);
-	witness_text(scene, width, out);
-}
-
-static json_t *process_json(const struct scene *scene, const struct machine_process *process)
-{
-	const struct segment_view *view = process->view;
-	json_t *json = json_process(process), *rows = json_array(), *kinds = json_array();
-	struct machine_figure figure;
-
-	json_object_set_new(json, "source",
-	                    json_string(view != NULL ? "segment" : "tt_metal_counters"));
-	json_object_set_new(json, "identity",
-	                    view != NULL ? json_hex(view->identity) : json_null());
-	json_object_set_new(json, "run_id",
-	                    view != NULL ? json_hex_known(view->run_id) : json_null());
-	json_object_set_new(json, "uid",
-	                    view != NULL ? json_integer(view->subject.uid) : json_null());
-	json_object_set_new(json, "rank",
-	                    view != NULL && view->rank >= 0 ? json_integer(view->rank)
-	                                                    : json_null());
-	json_object_set_new(json, "start_unix_seconds",
-	                    json_time(view != NULL ? view->birth_realtime_ns : 0));
-	json_object_set_new(json, "last_call_age_seconds",
-	                    view != NULL && view->age_ns != UINT64_MAX
-	                            ? json_real((double)view->age_ns / 1e9)
-	                            : json_null());
-	json_object_set_new(json, "operations", view != NULL ? json_amount(view->op) : json_null());
-	json_object_set_new(json, "faults",
-	                    view != NULL ? json_amount(view->fault_total) : json_null());
-	json_object_set_new(json, "segment_bytes",
-	                    view != NULL ? json_amount(view->populated_bytes) : json_null());
-	json_object_set_new(json, "buffers_without_record",
-	                    view != NULL ? json_amount(view->no_detail_buffers) : json_null());
-	json_object_set_new(json, "counted", json_boolean(process->counted));
-	json_object_set_new(json, "exact",
-	                    json_boolean(view != NULL && view->exact &&
-	                                 (view->state & SEGMENT_STATE_INEXACT) == 0));
-	for (size_t i = 0; i < process->devices.count; i++)
-		json_array_append_new(rows, json_integer(process->devices.items[i]));
-	json_object_set_new(json, "rows", rows);
-	for (uint32_t kind = 0; kind < scene->machine.kind_count; kind++)
-		if (scene_process_figure(scene, process, kind, &figure))
-			json_array_append_new(kinds, json_figure(&scene->machine, kind, &figure));
-	json_object_set_new(json, "kinds", kinds);
-	return json;
-}
-
-json_t *ps_json(const struct scene *scene, const struct options *options)
-{
-	const struct machine_process *process;
-	json_t *processes = json_array();
-
-	(void)options;
-	vec_for (process, &scene->machine.processes)
-		if (is_shown(scene, process, true))
-			json_array_append_new(processes, process_json(scene, process));
-	return json_pack("{s:o}", "processes", processes);
+	sources_note(scene, true, width, out);
+	witnesses_text(scene, width, out);
+	counter_files_text(scene, width, out);
 }
 
 int verb_ps(const struct options *options)

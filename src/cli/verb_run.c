@@ -3,8 +3,10 @@
 #include "keep.h"
 #include "probe.h"
 #include "run_child.h"
+#include "run_mark.h"
 #include "run_summary.h"
 #include "safe.h"
+#include "segment_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +26,7 @@ struct run {
 	const struct options *options;
 	struct run_child child;
 	uint64_t run_id;
+	struct run_mark mark; /* a server leaves the segments to us */
 	struct timespec start;
 	struct probe probe; /* as it ran, if it was silent */
 	bool probed;
@@ -80,9 +83,13 @@ static int start(struct run *run)
 	const struct options *options = run->options;
 	const char *environment[9] = {"MESHTALLY", "1", "MESHTALLY_RUN"};
 	char id[17];
+	char directory[256];
 	size_t count = 3;
 
 	run->run_id = random_id();
+	run->mark.fd = -1;
+	if (segment_file_directory(directory, sizeof(directory)) == 0)
+		run_mark_set(&run->mark, directory, run->run_id);
 	snprintf(id, sizeof(id), "%016" PRIx64, run->run_id);
 	environment[count++] = id;
 	if (keeps_inside(options)) {
@@ -136,7 +143,7 @@ static void explain_silence(struct run *run, bool running, struct text *out)
 
 static int read_run(const struct run *run, enum view_depth depth, struct scene *scene)
 {
-	struct scene_request request = {depth, NULL, run->run_id, true};
+	struct scene_request request = {.depth = depth, .run_id = run->run_id, .no_counters = true};
 	struct text error = {0};
 	int result = scene_read(scene, &request, &error);
 
@@ -315,16 +322,20 @@ static int start_fails(const struct run *run, int error)
 int verb_run(const struct options *options)
 {
 	struct run run = {.options = options};
-	int error = prepare_keep(&run);
+	int status, error = prepare_keep(&run);
 
 	if (error != 0)
 		return verb_fails(options, "--keep '%s': %s", options->keep, strerror(-error));
 	error = start(&run);
-	if (error != 0)
+	if (error != 0) {
+		run_mark_clear(&run.mark);
 		return start_fails(&run, error);
+	}
 	if (run_child_wait(&run.child, SILENCE_MS, &run.wait_status) == 0) {
 		look_for_segments(&run);
 		run_child_wait(&run.child, -1, &run.wait_status);
 	}
-	return finish(&run);
+	status = finish(&run);
+	run_mark_clear(&run.mark);
+	return status;
 }

@@ -2,7 +2,7 @@
 /* `meshtally snapshot FILE`: keeps the state of all processes. */
 #include "keep.h"
 #include "safe.h"
-#include "scene.h"
+#include "scene_text.h"
 
 #include <inttypes.h>
 #include <stdio.h>

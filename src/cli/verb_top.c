@@ -35,11 +35,11 @@ static size_t count_failures(const struct scene *scene)
 /* What else is worth a look, with the verb that tells it. */
 static void print_hints(const struct scene *scene, struct text *out)
 {
-	size_t dead = 0, faults = count_faults(scene), failures = count_failures(scene);
+	size_t dead = 0, faults = count_faults(scene), failures = count_failures(scene), rejects;
 	const struct machine_process *process;
 
 	vec_for (process, &scene->machine.processes)
-		dead += process->dead && process->view != NULL &&
+		dead += process->dead && process->view != NULL && !process->witness &&
 		        selection_has_process(&scene->selection, process);
 	if (failures != 0)
 		text_addf(out, "%zu failed allocation%s: meshtally oom\n", failures,
@@ -50,9 +50,10 @@ static void print_hints(const struct scene *scene, struct text *out)
 		text_addf(out,
 		          "%zu process%s ended with something to tell: meshtally leaks --dead\n",
 		          dead, dead == 1 ? "" : "es");
-	if (scene->rejects.count != 0)
-		text_addf(out, "%zu file%s could not be read: meshtally doctor\n",
-		          scene->rejects.count, scene->rejects.count == 1 ? "" : "s");
+	rejects = scene->rejects.count + scene->counters.rejects.count;
+	if (rejects != 0)
+		text_addf(out, "%zu file%s could not be read: meshtally doctor\n", rejects,
+		          rejects == 1 ? "" : "s");
 }
 
 void top_text(const struct scene *scene, const struct options *options, size_t width,
@@ -75,16 +76,17 @@ void top_text(const struct scene *scene, const struct options *options, size_t w
 	if (live != 0) {
 		text_add(out, "\n");
 		processes_table(scene, scene->from != NULL, options->limit, width, out);
-		counters_note(scene, scene->from != NULL, width, out);
+		sources_note(scene, scene->from != NULL, width, out);
 	} else {
 		text_add(out, "\nNo live process.\n");
 	}
 	print_hints(scene, out);
 }
 
-json_t *top_json(const struct scene *scene, const struct options *options)
+json_t *top_json(const struct scene *scene, const struct report_query *query)
 {
-	json_t *root = devices_json(scene, options), *processes = ps_json(scene, options);
+	const struct report_query all = {.names = query->names, .by = -1};
+	json_t *root = devices_json(scene, &all), *processes = ps_json(scene, &all);
 
 	json_object_update(root, processes);
 	json_decref(processes);

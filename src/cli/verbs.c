@@ -30,7 +30,8 @@ const struct verb verbs[] = {
          "killed  held when the process was killed: it had no chance to free\n"
          "cache   kept on purpose, such as kernel binaries in a program cache\n"
          "system  held by the runtime itself\n"
-         "open    no verdict: the process replaced its program, or turned tracking off\n",
+         "open    no verdict: the process replaced its program, turned tracking off, or\n"
+         "        ended, and its protocol (the socket) has no word for closing a device\n",
          OPTION_DATA | OPTION_DEAD_ONLY | OPTION_LIMIT | OPTION_CHECK, 0, 0, verb_leaks},
 	{"faults", "", "Wrong calls that were seen, and what comparing finds",
          "Faults are recorded by the program's own library: double free, unknown free,\n"
@@ -58,6 +59,12 @@ const struct verb verbs[] = {
          "and at those that could be and are not. Exits with status 4 if something is\n"
          "wrong.\n",
          OPTION_JSON, 0, 0, verb_doctor},
+	{"serve", "", "The server: older clients, metrics, and what the dead held",
+         "Programs that report to tt-metal's allocation server connect to it unchanged;\n"
+         "/metrics for Prometheus, JSON (docs/api.md), and a report on every process that\n"
+         "ends with something held. Programs with the library need no server. SIGHUP\n"
+         "reads the files of --devices and --token-file again; SIGTERM ends.\n",
+         OPTION_SERVE, 0, 0, verb_serve},
 	{"help", "[VERB]", "How to use the command, or a verb", "", 0, 0, 1, verb_help},
 	{"version", "", "The version of the command", "", OPTION_JSON, 0, 0, verb_version},
 };
@@ -71,6 +78,32 @@ const struct verb *verb_find(const char *name)
 	return NULL;
 }
 
+/* Names that tt-metal's proof of concept gave its programs. */
+const struct command_alias command_aliases[] = {
+	{"allocation_server", "serve"},
+	{"allocation_monitor_client", "top"},
+	{NULL, NULL},
+};
+
+const struct exit_meaning exit_meanings[] = {
+	{STATUS_OK, "fine"},
+	{STATUS_FAILED, "failed"},
+	{STATUS_USAGE, "wrong usage"},
+	{STATUS_FOUND, "a check found something"},
+	{0, NULL},
+};
+
+const struct verb *verb_of_command(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash != NULL ? slash + 1 : path;
+
+	for (const struct command_alias *at = command_aliases; at->command != NULL; at++)
+		if (strcmp(at->command, name) == 0)
+			return verb_find(at->verb);
+	return NULL;
+}
+
 void help_command(struct text *out)
 {
 	text_add(
@@ -81,9 +114,10 @@ void help_command(struct text *out)
 		text_addf(out, "  %-10s %s\n", verbs[i].name, verbs[i].summary);
 	text_add(out, "\n`meshtally VERB --help` tells its options. To begin with:\n"
 	              "  meshtally run -- PROGRAM    and, while it runs, in another terminal:\n"
-	              "  meshtally top\n\n"
-	              "Exit status: 0 fine, 1 failed, 2 wrong usage, 4 a check found something;\n"
-	              "`run` exits as the program did.\n");
+	              "  meshtally top\n\nExit status: ");
+	for (const struct exit_meaning *at = exit_meanings; at->meaning != NULL; at++)
+		text_addf(out, "%s%d %s", at == exit_meanings ? "" : ", ", at->status, at->meaning);
+	text_add(out, ";\n`run` exits as the program did.\n");
 }
 
 int verb_fails(const struct options *options, const char *format, ...)
@@ -159,8 +193,10 @@ int command(int argc, char **argv)
 {
 	struct text out = {0};
 	const char *name = argc > 1 ? argv[1] : "";
-	const struct verb *verb;
+	const struct verb *verb = argc > 0 ? verb_of_command(argv[0]) : NULL;
 
+	if (verb != NULL)
+		return run_verb(verb, argc, argv);
 	if (name[0] == '\0') {
 		help_command(&out);
 		fputs(text_string(&out), stderr);

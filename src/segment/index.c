@@ -229,6 +229,20 @@ static int growth_finish(struct index *index)
 	return error;
 }
 
+void index_shrink(struct index *index, uint64_t floor)
+{
+	uint64_t capacity = index->count * 2 > floor ? index->count * 2 : floor;
+
+	if (index->next.entries && growth_finish(index))
+		return;
+	if (index->now.capacity < capacity * 2 || table_init(&index->next, capacity))
+		return;
+	index->cursor = 0;
+	index->moved = 0;
+	index->append = 0;
+	growth_finish(index);
+}
+
 int index_insert_crowded(struct index *index, struct index_entry *entry, uint64_t hash,
                          uint64_t place)
 {

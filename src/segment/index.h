@@ -52,6 +52,9 @@ bool index_wants_tending(const struct index *index);
  * readers of other fields, but one against every other call on this index. */
 int index_tend(struct index *index);
 
+/* Gives memory back after many erasures, down to a capacity of `floor`. In one go. */
+void index_shrink(struct index *index, uint64_t floor);
+
 static inline uint64_t index_home(const struct index_table *table, uint64_t hash)
 {
 	return (uint64_t)((unsigned __int128)hash * table->capacity >> 64);

@@ -25,7 +25,19 @@ enum {
 	SEGMENT_STATE_EXITING = 2,  /* the program ran to its end (static destructors may follow) */
 	SEGMENT_STATE_STOPPED = 4,  /* tracking was turned off by a call */
 	SEGMENT_STATE_DEGRADED = 8, /* some live buffers have no slot: header.no_detail_buffers */
-	SEGMENT_STATE_LATE = 16     /* tracking began by a call, after the program had started */
+	SEGMENT_STATE_LATE = 16,    /* tracking began by a call, after the program had started */
+	SEGMENT_STATE_DEAD = 32 /* the subject has ended: header.end tells how, as far as known */
+};
+
+/* segment_end.how */
+enum { END_UNKNOWN, END_EXIT, END_SIGNAL };
+
+/* How a subject ended, told by who watched it: its proxy, or whoever kept an image of it. All zero
+ * in what programs themselves have written. */
+struct segment_end {
+	uint32_t how;
+	int32_t code;         /* exit status, or number of the signal */
+	uint64_t realtime_ns; /* when it was noticed; 0: nothing is known of an end */
 };
 
 /* header.clock */
@@ -109,7 +121,12 @@ struct segment_header {
 	char command_line[512]; /* arguments separated by one space, cut */
 	uint32_t region_count;  /* REGION_LIMIT */
 	uint32_t reserved0;
-	uint8_t reserved1[1024 - 664];
+	/* Of a proxy whose subject is in another pid namespace than its writer: what it is there.
+	 * 0: in the same, or not known. */
+	uint64_t inner_pid_ns; /* at 664 */
+	int32_t inner_pid;
+	uint32_t reserved6;
+	uint8_t reserved1[1024 - 680];
 	struct segment_region regions[REGION_LIMIT]; /* at 1024 */
 	uint8_t reserved2[2048 - 1024 - REGION_LIMIT * 32];
 
@@ -131,7 +148,8 @@ struct segment_header {
 	uint64_t failure_count;
 	uint64_t cap_bytes;       /* limit on populated bytes */
 	uint64_t populated_bytes; /* memory in use by this file */
-	uint64_t reserved4[5];
+	struct segment_end end;   /* at 2200 */
+	uint64_t reserved4[3];
 	uint64_t faults_by_type[SEGMENT_FAULT_TYPES]; /* at 2240 */
 	char kind_names[SEGMENT_MAX_KINDS][SEGMENT_KIND_NAME];
 	uint8_t reserved5[4096 - 2240 - 512 - 512];
@@ -153,7 +171,8 @@ struct segment_device {
 	uint32_t memory_count;
 	uint64_t first_op; /* of its first opening */
 	struct segment_memory memories[SEGMENT_MAX_MEMORIES];
-	uint8_t reserved[96];
+	uint64_t ordinals; /* hash of the visibility mask that `ordinal` counts by; 0 unknown */
+	uint8_t reserved[88];
 };
 
 /* segment_space.state */
@@ -413,10 +432,12 @@ struct segment_resident {
 
 _Static_assert(sizeof(struct segment_region) == 32, "format");
 _Static_assert(sizeof(struct segment_process) == 24, "format");
+_Static_assert(sizeof(struct segment_end) == 16, "format");
 _Static_assert(sizeof(struct segment_header) == 4096, "format");
 _Static_assert(__builtin_offsetof(struct segment_header, regions) == 1024, "format");
 _Static_assert(__builtin_offsetof(struct segment_header, reserve) == 2048, "format");
 _Static_assert(__builtin_offsetof(struct segment_header, state) == 2112, "format");
+_Static_assert(__builtin_offsetof(struct segment_header, end) == 2200, "format");
 _Static_assert(__builtin_offsetof(struct segment_header, faults_by_type) == 2240, "format");
 _Static_assert(sizeof(struct segment_memory) == 32, "format");
 _Static_assert(sizeof(struct segment_device) == 384, "format");

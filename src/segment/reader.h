@@ -30,8 +30,26 @@ int segment_dir_scan(const char *dir, int (*found)(const char *path, void *arg),
 int segment_view_load(const char *path, uid_t owner, enum view_depth depth,
                       struct segment_view **ret_view, struct segment_reject *ret_reject);
 
+/* The same by a descriptor that was opened before, and stays the caller's: the segment may have no
+ * name any more. `path` is for messages. */
+int segment_view_load_fd(int fd, const char *path, enum view_depth depth,
+                         struct segment_view **ret_view, struct segment_reject *ret_reject);
+
 /* The life of a segment alone, without reading more than its header. */
 int segment_life(const char *path, enum view_life *ret_life, struct segment_process *ret_subject);
+
+/* What the header alone tells, for whoever watches many. */
+struct segment_peek {
+	uint64_t identity, run_id, inode;
+	uid_t owner; /* of the file */
+	enum view_life life;
+	bool writer_gone, is_proxy;
+	uint32_t state; /* SEGMENT_STATE_* */
+	struct segment_end end;
+	struct segment_process subject;
+	char comm[17];
+};
+int segment_peek(const char *path, struct segment_peek *ret_peek, struct segment_reject *ret_reject);
 
 /*
  * Images: raw copies of segments, such that the very code that reads a live segment reads them
@@ -41,6 +59,14 @@ struct segment_image;
 int segment_image_take(const char *path, struct segment_image **ret_image, struct segment_reject *ret_reject);
 int segment_image_write(const struct segment_image *image, int fd);
 void segment_image_destroy(struct segment_image *image);
+/* Notes in the image, not in the segment, how the subject ended. Its life in views of the image is
+ * that of an ended subject from then on. -EINVAL: end->realtime_ns is 0. */
+int segment_image_end(struct segment_image *image, const struct segment_end *end);
+/* Bytes that segment_image_write() will write. */
+uint64_t segment_image_bytes(const struct segment_image *image);
+/* Keeps the `buffers` largest of the live ones (by bytes over all members) and counts the others
+ * without detail: totals and rows stay what they were. */
+int segment_image_reduce(struct segment_image *image, uint32_t buffers);
 /* Calls found() with each view in a snapshot file; the callee owns the view. */
 int segment_file_read(const char *path, int (*found)(struct segment_view *view, void *arg), void *arg,
                       struct segment_reject *ret_reject);

@@ -23,9 +23,10 @@ struct copy_words copy_words(const struct reader_copy *copy)
 	return words;
 }
 
+/* Of a proxy the subject may be dead while there is still something to be written about it. */
 bool copy_is_dead(const struct reader_copy *copy)
 {
-	return copy->life != LIFE_ALIVE || copy->writer_gone;
+	return copy->writer_gone;
 }
 
 struct reader_copy *copy_create(const char *path)

@@ -70,6 +70,7 @@ struct reader_copy {
 	struct copy_vector lost, undo; /* struct snapshot_lost, snapshot_undo */
 	struct copy_vector shares;     /* words; details[i].shares_block is an index into it + 1 */
 	uint64_t corrupt;              /* records that are set but make no sense */
+	bool settle_rows; /* copy_parse() is to write what rows add up to into their table */
 };
 
 /* The source (reader_source.c). */
@@ -93,6 +94,8 @@ int header_check(const struct segment_header *header, uint64_t file_bytes, const
 /* Life (reader_life.c): sets copy->life, copy->writer_gone from the file and its header. kept: a
  * file that may be a copy, so that a lock that nobody holds says nothing. */
 void life_of_copy(struct reader_copy *copy, bool kept);
+/* By what the header says of an end, which must be there. */
+enum view_life life_of_ended(const struct segment_header *header);
 
 /* The copy (reader_copy.c, reader_slots.c). fd is taken over, and closed by copy_destroy. */
 int copy_take(int fd, const char *path, enum view_depth depth, bool kept,

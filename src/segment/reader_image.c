@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Images: a copy of a segment, written to a file and made a view of later. See snapshot_file.h. */
-#include "reader_copy.h"
+#include "reader_image.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,10 +10,6 @@
 #include <unistd.h>
 
 #define IMAGE_MAX (8ull << 30)
-
-struct segment_image {
-	struct reader_copy *copy;
-};
 
 /* Tables are in an image as they are; the others in sections of their own kind, or not at all. */
 static bool is_table(uint32_t region)
@@ -109,14 +105,28 @@ static void put_blocks(struct image_out *out, const struct reader_copy *copy)
 	}
 }
 
+/* Elements of a table that say anything. Counters are large, and of most kinds nothing was ever
+ * held: those behind the last that was are left out. */
+static uint32_t table_used(const struct reader_copy *copy, uint32_t id)
+{
+	const struct segment_counters *counters = copy->tables[id].data;
+	static const struct segment_counters none;
+	uint32_t count = copy->tables[id].count;
+
+	while (id == REGION_COUNTERS && count &&
+	       memcmp(&counters[count - 1], &none, sizeof none) == 0)
+		count--;
+	return count;
+}
+
 static void put_sections(struct image_out *out, const struct reader_copy *copy)
 {
 	uint32_t id;
 
 	put_section(out, SNAPSHOT_HEADER, 0, &copy->header, 1, sizeof copy->header);
 	for (id = 0; id < REGION_LIMIT; id++)
-		if (is_table(id) && copy->tables[id].count)
-			put_section(out, id, 0, copy->tables[id].data, copy->tables[id].count,
+		if (is_table(id) && table_used(copy, id))
+			put_section(out, id, 0, copy->tables[id].data, table_used(copy, id),
 			            segment_element_bytes[id]);
 	put_blocks(out, copy);
 	put_section(out, REGION_SLOTS, 0, copy->slots, copy->slot_count, sizeof *copy->slots);
@@ -132,6 +142,14 @@ static void put_sections(struct image_out *out, const struct reader_copy *copy)
 	            sizeof(struct snapshot_lost));
 	put_section(out, SNAPSHOT_UNDO, 0, copy->undo.items, copy->undo.count,
 	            sizeof(struct snapshot_undo));
+}
+
+uint64_t segment_image_bytes(const struct segment_image *image)
+{
+	struct image_out count = {.fd = -1};
+
+	put_sections(&count, image->copy);
+	return sizeof(struct snapshot_image) + count.bytes;
 }
 
 int segment_image_write(const struct segment_image *image, int fd)

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 #include <unistd.h>
 
 enum pid_state { PID_UNKNOWN, PID_ALIVE, PID_DEAD };
+
+enum { STATES_OF_AN_END = SEGMENT_STATE_STOPPED | SEGMENT_STATE_EXITING | SEGMENT_STATE_DEAD };
 
 enum { EXITING_FLAG = 4 /* PF_EXITING of the kernel */ };
 
@@ -83,8 +86,9 @@ static enum pid_state pid_look(const struct segment_process *process, struct pid
 	if (process->pid <= 0 || process->pid_ns == 0 || process->pid_ns != own_pid_ns())
 		return PID_UNKNOWN;
 	error = pid_stat_read(process->pid, ret_stat);
+	/* /proc may hide those of other users, or not be there at all. */
 	if (error == -ENOENT || error == -ESRCH)
-		return access("/proc/self/stat", F_OK) == 0 ? PID_DEAD : PID_UNKNOWN;
+		return kill(process->pid, 0) < 0 && errno == ESRCH ? PID_DEAD : PID_UNKNOWN;
 	if (error)
 		return PID_UNKNOWN;
 	if (process->start_ticks && ret_stat->start != process->start_ticks)
@@ -94,13 +98,22 @@ static enum pid_state pid_look(const struct segment_process *process, struct pid
 	return PID_ALIVE;
 }
 
-static enum view_life life_of_dead(const struct segment_header *header, enum pid_state pid,
-                                   const struct pid_stat *stat)
+/* Of a subject whose end was seen by whoever watched it. What the program said itself comes first.
+ */
+enum view_life life_of_ended(const struct segment_header *header)
 {
 	if (header->state & SEGMENT_STATE_STOPPED)
 		return LIFE_STOPPED;
-	if (header->state & SEGMENT_STATE_EXITING)
+	if (header->state & SEGMENT_STATE_EXITING || header->end.how == END_EXIT)
 		return LIFE_ENDED;
+	return LIFE_KILLED;
+}
+
+static enum view_life life_of_dead(const struct segment_header *header, enum pid_state pid,
+                                   const struct pid_stat *stat)
+{
+	if (header->state & STATES_OF_AN_END)
+		return life_of_ended(header);
 	/* A process on its way out has no memory before it is seen as dead. */
 	if (pid == PID_ALIVE && header->subject.start_ticks && stat->state != 'Z' &&
 	    stat->address_bytes && !(stat->flags & EXITING_FLAG))
@@ -112,10 +125,8 @@ static enum view_life life_of_dead(const struct segment_header *header, enum pid
  * the subject. */
 static enum view_life life_of_proxy(const struct segment_header *header, enum pid_state pid)
 {
-	if (header->state & SEGMENT_STATE_STOPPED)
-		return LIFE_STOPPED;
-	if (header->state & SEGMENT_STATE_EXITING)
-		return LIFE_ENDED;
+	if (header->state & STATES_OF_AN_END)
+		return life_of_ended(header);
 	return pid == PID_DEAD ? LIFE_KILLED : LIFE_ALIVE;
 }
 
@@ -136,9 +147,7 @@ static enum view_life life_decide(const struct segment_header *header, bool lock
 
 static enum view_life life_of_kept(const struct segment_header *header)
 {
-	if (header->state & SEGMENT_STATE_STOPPED)
-		return LIFE_STOPPED;
-	return header->state & SEGMENT_STATE_EXITING ? LIFE_ENDED : LIFE_IMAGE;
+	return header->state & STATES_OF_AN_END ? life_of_ended(header) : LIFE_IMAGE;
 }
 
 /* The lock first: the marks that the writer left are final once it is free. */

@@ -160,6 +160,7 @@ static int parse_devices(struct parse *p)
 
 		device->unique_id = devices[i].unique_id;
 		device->ordinal = devices[i].ordinal;
+		device->ordinals = devices[i].ordinals;
 		device->arch = parse_string(p, devices[i].arch);
 		device->bus = parse_string(p, devices[i].bus);
 		device->memory_count = devices[i].memory_count;
@@ -199,8 +200,12 @@ static int parse_header(struct parse *p)
 	view->is_proxy = header->compat & SEGMENT_COMPAT_PROXY;
 	view->writer = header->writer;
 	view->subject = header->subject;
+	view->inner_pid = header->inner_pid;
+	view->inner_pid_ns = header->inner_pid_ns;
 	view->rank = header->rank;
 	view->birth_realtime_ns = header->birth_realtime_ns;
+	view->clock = (struct view_clock){header->clock, header->birth_time,
+	                                  header->birth_monotonic_ns, p->scale.ns_per_tick};
 	view->state = header->state;
 	view->no_detail_buffers = header->no_detail_buffers;
 	view->refused = header->refused;
@@ -209,6 +214,8 @@ static int parse_header(struct parse *p)
 	view->cap_bytes = header->cap_bytes;
 	view->inexact_op = header->inexact_op;
 	view->exit_op = header->exit_op;
+	if (header->state & SEGMENT_STATE_DEAD)
+		view->end = header->end;
 	view->fault_total = header->fault_total;
 	memcpy(view->faults_by_type, header->faults_by_type, sizeof view->faults_by_type);
 	view->name = arena_string(p->arena, p->copy->name, strlen(p->copy->name));
@@ -264,6 +271,8 @@ static int parse_all(struct parse *p, enum view_depth depth)
 		error = parse_rows(p);
 	if (!error && p->copy->has_slots)
 		error = parse_buffers(p, depth == VIEW_BUFFERS);
+	if (!error && p->copy->settle_rows && p->recount)
+		error = settle_rows(p);
 	if (!error)
 		error = finish_rows(p);
 	if (!error)

@@ -75,6 +75,8 @@ bool space_is_closed(const struct view_space *space);
 /* The row of one member, made where there is none; NULL: no memory. */
 struct view_row *row_of_member(struct parse *p, uint32_t row, uint32_t member);
 int finish_rows(struct parse *p);
+/* Writes rows that were added up into the copy, of which they are exact totals from then on. */
+int settle_rows(struct parse *p);
 int parse_figures(struct parse *p);
 
 /* Records (reader_buffers.c). */

@@ -184,6 +184,41 @@ struct view_row *row_of_member(struct parse *p, uint32_t row, uint32_t member)
 
 /* --- results -------------------------------------------------------------------------------- */
 
+static void row_settle(const struct parse *p, const struct view_row *from, struct segment_row *row)
+{
+	row->bytes = from->bytes;
+	row->held = from->held;
+	row->buffers = from->buffers;
+	if (row->space) /* one of the file's */
+		return;
+	row->space = p->view->spaces[from->space].handle;
+	row->member = from->member;
+	row->kind = from->kind;
+	row->class_now = row->class_before = from->class_now;
+	row->tag = from->tag;
+}
+
+/* Rows of single members that the file does not have come behind the others. */
+int settle_rows(struct parse *p)
+{
+	struct copy_table *table = &p->copy->tables[REGION_ROWS];
+	uint32_t count = p->row_used < SEGMENT_MAX_ROWS ? p->row_used : SEGMENT_MAX_ROWS + 1;
+	struct segment_row *rows = arena_take(p->scratch, count, sizeof *rows);
+	uint32_t i;
+
+	if (!rows)
+		return -ENOMEM;
+	memcpy(rows, table->data, p->row_count * sizeof *rows);
+	for (i = 0; i < count; i++)
+		if (p->rows[i].space != NONE)
+			row_settle(p, &p->rows[i], &rows[i]);
+	table->data = rows;
+	table->count = p->copy->header.regions[REGION_ROWS].count = count;
+	p->copy->totals_exact = true;
+	p->copy->totals_off = 0;
+	return 0;
+}
+
 int finish_rows(struct parse *p)
 {
 	struct segment_view *view = p->view;

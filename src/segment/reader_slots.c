@@ -63,13 +63,13 @@ static bool slot_is_whole(const struct segment_slot *slot)
 	return slot_op(slot) != 0 && slot_check(slot) == slot->check;
 }
 
-/* A slot that is not whole is being written, or is corrupt. */
+/* A slot that is not whole is being written, or is corrupt. One of zeros was given back. */
 static bool slot_reread(struct scan *scan, uint32_t number, struct segment_slot *slot)
 {
 	const struct reader_copy *copy = scan->copy;
 	int tries;
 
-	for (tries = 0; tries < REREADS && !slot_is_whole(slot); tries++) {
+	for (tries = 0; tries < REREADS && slot_op(slot) && !slot_is_whole(slot); tries++) {
 		if (scan->rereads++ > REREADS_ALL)
 			return false;
 		source_read(copy->fd, slot, slot_offset(copy, number), sizeof *slot);
@@ -232,6 +232,29 @@ static bool is_hole(int fd, uint64_t offset, uint64_t bytes)
 	return data < 0 ? errno == ENXIO : (uint64_t)data >= offset + bytes;
 }
 
+/* Slots of which the writer has given the memory back: those that were live when the bitmap was
+ * copied have been freed since, and may even be in use again. */
+static void hole_pass(struct scan *scan, uint32_t first, uint32_t count)
+{
+	struct reader_copy *copy = scan->copy;
+	uint64_t bits[RUN_SLOTS / 64];
+	struct segment_slot slot;
+	uint32_t i;
+
+	source_read(copy->fd, bits,
+	            copy->header.regions[REGION_BITMAP].offset + first / 64 * sizeof *bits,
+	            (count + 63) / 64 * sizeof *bits);
+	for (i = 0; i < count; i++) {
+		if (!bit_test(scan->bitmap, first + i) || bit_test(scan->taken, first + i) ||
+		    !bit_test(bits, i))
+			continue;
+		memset(&slot, 0, sizeof slot);
+		if (!copy_is_dead(copy) && scan->rereads++ < REREADS_ALL)
+			source_read(copy->fd, &slot, slot_offset(copy, first + i), sizeof slot);
+		copy->corrupt += !slot_is_whole(&slot);
+	}
+}
+
 /* Slots [first, first + count), of which those with a bit that belong to copy->op are taken. */
 static int run_copy(struct scan *scan, uint32_t first, uint32_t count)
 {
@@ -239,11 +262,11 @@ static int run_copy(struct scan *scan, uint32_t first, uint32_t count)
 	const struct segment_region *region = &copy->header.regions[REGION_DETAILS];
 	const struct segment_detail *details = NULL;
 	uint32_t i, number;
+	uint16_t aux;
 	int error = 0;
 
 	if (is_hole(copy->fd, slot_offset(copy, first), count * sizeof *scan->run)) {
-		for (i = 0; i < count; i++)
-			copy->corrupt += bit_test(scan->bitmap, first + i);
+		hole_pass(scan, first, count);
 		return 0;
 	}
 	source_read(copy->fd, scan->run, slot_offset(copy, first), count * sizeof *scan->run);
@@ -260,7 +283,7 @@ static int run_copy(struct scan *scan, uint32_t first, uint32_t count)
 		if (!bit_test(scan->bitmap, number) || bit_test(scan->taken, number))
 			continue;
 		if (!slot_is_whole(slot) && !slot_reread(scan, number, slot))
-			copy->corrupt++;
+			copy->corrupt += !slot_is_passing(copy, slot, number, &aux);
 		else if (slot_op(slot) <= copy->op_limit)
 			error = slot_add(scan, slot, number, details ? &details[i] : NULL);
 	}

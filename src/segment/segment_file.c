@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,7 +84,7 @@ int segment_file_directory(char *ret_path, size_t size)
 	}
 	if (stat("/run/meshtally", &st) == 0 && S_ISDIR(st.st_mode)) {
 		snprintf(ret_path, size, "/run/meshtally/%u", (unsigned)geteuid());
-		if (directory_make(ret_path, 02750) == 0)
+		if (directory_make(ret_path, 0770) == 0)
 			return 0;
 	}
 	snprintf(ret_path, size, "/dev/shm/meshtally-%u", (unsigned)geteuid());
@@ -98,17 +99,20 @@ static int file_lock(int fd)
 	return fcntl(fd, F_OFD_SETLK, &lock) < 0 ? -errno : 0;
 }
 
-static int file_open(struct segment_file *file, uint64_t identity, char *ret_hidden, size_t size)
+static int file_open(struct segment_file *file, pid_t pid, uint64_t identity, char *ret_hidden,
+                     size_t size)
 {
 	char directory[256];
 	int fd, error = segment_file_directory(directory, sizeof directory);
 
 	if (error)
 		return error;
-	segment_file_reap(directory);
-	snprintf(file->path, sizeof file->path, "%s/%d-%016llx" SEGMENT_SUFFIX, directory,
-	         (int)getpid(), (unsigned long long)identity);
-	snprintf(ret_hidden, size, "%s/.%d-%016llx" SEGMENT_SUFFIX, directory, (int)getpid(),
+	/* A server, which writes many, removes the dead as they die. */
+	if (pid == getpid())
+		segment_file_reap(directory);
+	snprintf(file->path, sizeof file->path, "%s/%d-%016llx" SEGMENT_SUFFIX, directory, (int)pid,
+	         (unsigned long long)identity);
+	snprintf(ret_hidden, size, "%s/.%d-%016llx" SEGMENT_SUFFIX, directory, (int)pid,
 	         (unsigned long long)identity);
 	fd = open(ret_hidden, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
 	return fd < 0 ? -errno : fd;
@@ -121,8 +125,8 @@ static void hidden_name(const struct segment_file *file, char *ret, size_t size)
 	snprintf(ret, size, "%.*s/.%s", (int)(slash - file->path), file->path, slash + 1);
 }
 
-int segment_file_create(struct segment_file *file, uint64_t identity, uint64_t size_bytes,
-                        uint64_t cap_bytes)
+int segment_file_create(struct segment_file *file, pid_t pid, uint64_t identity,
+                        uint64_t size_bytes, uint64_t cap_bytes)
 {
 	char hidden[320];
 	struct rlimit limit;
@@ -131,7 +135,7 @@ int segment_file_create(struct segment_file *file, uint64_t identity, uint64_t s
 	memset(file, 0, sizeof *file);
 	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < size_bytes)
 		return -EFBIG;
-	fd = file_open(file, identity, hidden, sizeof hidden);
+	fd = file_open(file, pid, identity, hidden, sizeof hidden);
 	if (fd < 0)
 		return fd;
 	segment_file_birth_fd = fd;
@@ -182,6 +186,14 @@ void segment_file_unlink(struct segment_file *file)
 		hidden_name(file, hidden, sizeof hidden);
 		unlink(hidden);
 	}
+}
+
+void segment_file_abandon(struct segment_file *file)
+{
+	char hidden[330];
+
+	hidden_name(file, hidden, sizeof hidden);
+	unlink(hidden);
 }
 
 void segment_file_unmap(struct segment_file *file)
@@ -334,6 +346,21 @@ void segment_file_release(struct segment_file *file, uint64_t offset, uint64_t b
 	errno = saved;
 }
 
+int segment_file_give_back(struct segment_file *file, uint64_t offset, uint64_t bytes)
+{
+	int saved = errno, error = 0;
+
+	if (madvise(file->base + offset, bytes, MADV_REMOVE) < 0)
+		error = -errno;
+	if (!error) {
+		__atomic_fetch_sub(&file->populated_bytes, bytes, __ATOMIC_RELAXED);
+		/* Others may have taken it by then: the next growth asks again. */
+		__atomic_store_n(&file->headroom_checked_bytes, 0, __ATOMIC_RELAXED);
+	}
+	errno = saved;
+	return error;
+}
+
 static int write_all(int fd, const uint8_t *from, uint64_t bytes, uint64_t offset)
 {
 	while (bytes) {
@@ -350,53 +377,42 @@ static int write_all(int fd, const uint8_t *from, uint64_t bytes, uint64_t offse
 	return 0;
 }
 
-/* Copies page by page what is not zero: what was never populated must not be read, so the list of
- * regions with their counts says how far to go. */
-static int copy_regions(const struct segment_file *file, int fd)
+/* Regions with holes, which must not be touched in the mapping: it would take memory for them. */
+static bool is_holey(uint32_t region)
+{
+	return region == REGION_COUNTERS || region == REGION_SLOTS || region == REGION_DETAILS;
+}
+
+/* Where data begins at or after an offset, and ends; false: nowhere before `end`. */
+static bool extent_find(int fd, uint64_t at, uint64_t end, uint64_t *ret_start, uint64_t *ret_end)
+{
+	off_t data = lseek(fd, (off_t)at, SEEK_DATA), hole;
+
+	if (data < 0 || (uint64_t)data >= end)
+		return false;
+	hole = lseek(fd, data, SEEK_HOLE);
+	*ret_start = (uint64_t)data;
+	*ret_end = hole > data && (uint64_t)hole < end ? (uint64_t)hole : end;
+	return true;
+}
+
+/* Copies what is in use, as the counts of the regions say; holes stay holes. */
+static int copy_regions(const struct segment_file *file, int in, int out)
 {
 	const struct segment_header *header = (const void *)file->base;
-	int error = write_all(fd, file->base, sizeof *header, 0);
+	int error = write_all(out, file->base, sizeof *header, 0);
 
 	for (uint32_t i = 0; !error && i < REGION_LIMIT; i++) {
 		const struct segment_region *region = &header->regions[i];
-		uint64_t bytes = (uint64_t)region->count * region->element_bytes;
-
-		if (i != REGION_COUNTERS && i != REGION_DETAILS)
-			error = write_all(fd, file->base + region->offset, bytes, region->offset);
-	}
-	return error;
-}
-
-/* Regions with holes are read through the file itself, where a hole is zeros. */
-static int copy_holey(const struct segment_file *file, int in, int out)
-{
-	const struct segment_header *header = (const void *)file->base;
-	static const uint32_t holey[] = {REGION_COUNTERS, REGION_DETAILS};
-	uint8_t page[PAGE];
-
-	for (size_t i = 0; i < sizeof holey / sizeof *holey; i++) {
-		const struct segment_region *region = &header->regions[holey[i]];
-		uint64_t at = region->offset;
+		uint64_t at = region->offset, stop;
 		uint64_t end = at + (uint64_t)region->count * region->element_bytes;
 
-		while (at < end) {
-			off_t data = lseek(in, (off_t)at, SEEK_DATA);
-			ssize_t n;
-			int error;
-
-			if (data < 0 || (uint64_t)data >= end)
-				break;
-			at = (uint64_t)data / PAGE * PAGE;
-			n = pread(in, page, sizeof page, (off_t)at);
-			if (n <= 0)
-				return -EIO;
-			error = write_all(out, page, (uint64_t)n, at);
-			if (error)
-				return error;
-			at += PAGE;
-		}
+		if (!is_holey(i))
+			error = write_all(out, file->base + at, end - at, at);
+		for (; !error && is_holey(i) && extent_find(in, at, end, &at, &stop); at = stop)
+			error = write_all(out, file->base + at, stop - at, at);
 	}
-	return 0;
+	return error;
 }
 
 int segment_file_copy(const struct segment_file *file, const char *path)
@@ -419,9 +435,7 @@ int segment_file_copy(const struct segment_file *file, const char *path)
 		close(in);
 		return error;
 	}
-	error = copy_regions(file, out);
-	if (!error)
-		error = copy_holey(file, in, out);
+	error = copy_regions(file, in, out);
 	if (!error && ftruncate(out, (off_t)file->size_bytes) < 0)
 		error = -errno;
 	if (close(out) < 0 && !error)
@@ -445,6 +459,22 @@ struct reap {
 	size_t count;
 };
 
+/* A proxy whose writer is gone, but not its subject as far as can be seen: the next server takes it
+ * over. */
+static bool is_orphan(int fd)
+{
+	struct segment_header header;
+	struct stat st;
+
+	if (pread(fd, &header, sizeof header, 0) != (ssize_t)sizeof header ||
+	    header.magic != SEGMENT_MAGIC || !(header.compat & SEGMENT_COMPAT_PROXY) ||
+	    header.state & SEGMENT_STATE_DEAD)
+		return false;
+	return header.subject.pid <= 0 || stat("/proc/self/ns/pid", &st) != 0 ||
+	       st.st_ino != header.subject.pid_ns || kill(header.subject.pid, 0) == 0 ||
+	       errno != ESRCH;
+}
+
 /* A segment of this user's whose lock nobody holds. */
 static bool is_dead(int directory, const char *name, struct stat *ret_stat)
 {
@@ -456,7 +486,7 @@ static bool is_dead(int directory, const char *name, struct stat *ret_stat)
 		return false;
 	if (fstat(fd, ret_stat) == 0 && S_ISREG(ret_stat->st_mode) &&
 	    ret_stat->st_uid == geteuid() && fcntl(fd, F_OFD_GETLK, &lock) == 0)
-		dead = lock.l_type == F_UNLCK;
+		dead = lock.l_type == F_UNLCK && !is_orphan(fd);
 	close(fd);
 	return dead;
 }

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct segment_file {
 	uint8_t *base; /* the mapping, size_bytes long */
@@ -35,9 +36,10 @@ bool segment_memory_allows(uint64_t bytes);
 /* The directory for segments of this user: created if need be. */
 int segment_file_directory(char *ret_path, size_t size);
 
-/* Creates the hidden file of size_bytes, locked and mapped; nothing is populated. */
-int segment_file_create(struct segment_file *file, uint64_t identity, uint64_t size_bytes,
-                        uint64_t cap_bytes);
+/* Creates the hidden file of size_bytes, locked and mapped; nothing is populated. pid: for its
+ * name, of the process whose memory it tells of. */
+int segment_file_create(struct segment_file *file, pid_t pid, uint64_t identity,
+                        uint64_t size_bytes, uint64_t cap_bytes);
 
 /* Populates [offset, offset + bytes), page by page as needed. -ENOSPC: a limit was met; the range
  * must not be touched. */
@@ -46,10 +48,15 @@ int segment_file_populate(struct segment_file *file, uint64_t offset, uint64_t b
 /* Gives back what a failed populating may have got of a range that nobody uses. Whole pages. */
 void segment_file_release(struct segment_file *file, uint64_t offset, uint64_t bytes);
 
+/* Gives back what was populated. Whole pages; a hole afterwards, not to be touched. */
+int segment_file_give_back(struct segment_file *file, uint64_t offset, uint64_t bytes);
+
 /* Gives the file its name. */
 int segment_file_publish(struct segment_file *file);
 
 void segment_file_unlink(struct segment_file *file);
+/* The same before it has its name: another may have it. */
+void segment_file_abandon(struct segment_file *file);
 void segment_file_unmap(struct segment_file *file);
 
 /* Copies the file's populated parts (holes stay holes) to path, written beside it and renamed. */

@@ -39,6 +39,7 @@ struct view_string {
 struct view_device {
 	uint64_t unique_id; /* 0 unknown */
 	int32_t ordinal;
+	uint64_t ordinals;      /* hash of the mask that `ordinal` counts by; 0 unknown */
 	const char *arch, *bus; /* "" unknown */
 	uint32_t memory_count;
 	struct segment_memory memories[SEGMENT_MAX_MEMORIES];
@@ -61,26 +62,27 @@ struct view_space {
 /* A buffer that is live, or (closed = true) was live when its space was closed. */
 struct view_buffer {
 	uint64_t id, address, bytes, span, op;
-	uint64_t time_ns;  /* CLOCK_REALTIME, approximate; 0 unknown */
+	uint64_t time_ns; /* CLOCK_REALTIME, approximate; 0 unknown */
 	uint64_t parent;
 	uint32_t slot;
-	uint32_t space;    /* index into spaces[] */
-	uint32_t tag;      /* index into tags[] */
+	uint32_t space; /* index into spaces[] */
+	uint32_t tag;   /* index into tags[] */
 	uint32_t thread;
 	uint32_t region;
-	uint16_t flags;    /* MT_* */
+	uint16_t flags; /* MT_* */
 	uint8_t kind;
 	uint8_t class_now; /* CLASS_* */
 	bool closed;
-	bool one_bank;   /* span lies in one bank: held = span, else span * banks */
-	bool incomplete; /* freed while reading: address and site are not known */
-	const char *site;  /* "" none */
-	/* NULL: every local member has `bytes`. Else bytes per member, 0 where the share is gone. */
+	bool one_bank;    /* span lies in one bank: held = span, else span * banks */
+	bool incomplete;  /* freed while reading: address and site are not known */
+	const char *site; /* "" none */
+	/* NULL: every local member has `bytes`. Else bytes per member, 0 where the share is gone.
+	 */
 	uint64_t *member_bytes;
 };
 
 struct view_tag {
-	uint32_t parent;  /* index; 0 is the root "" */
+	uint32_t parent; /* index; 0 is the root "" */
 	const char *name;
 	const char *path; /* "a/b/c" */
 };
@@ -107,8 +109,8 @@ struct view_row {
 };
 
 struct view_fault {
-	uint32_t type; /* mt_result */
-	uint32_t space; /* index, or UINT32_MAX */
+	uint32_t type;         /* mt_result */
+	uint32_t space;        /* index, or UINT32_MAX */
 	uint32_t kind, device; /* UINT32_MAX unknown; device index */
 	uint64_t id, address, bytes_first, bytes_second;
 	const char *tag_first, *site_first, *tag_second, *site_second;
@@ -164,23 +166,35 @@ struct view_program {
 	struct segment_cb *cbs;
 };
 
+/* What times in the file were told by, for whoever writes them again. */
+struct view_clock {
+	uint32_t clock; /* SEGMENT_CLOCK_* */
+	uint64_t birth_time, birth_monotonic_ns;
+	double ns_per_tick; /* 0 not known */
+};
+
 struct segment_view {
-	const char *name;  /* file name, or of the image */
+	const char *name; /* file name, or of the image */
 	uint64_t identity, run_id;
 	enum view_life life;
 	enum view_depth depth;
 	struct segment_process writer, subject;
+	/* What a proxy's subject is in its own pid namespace; 0: the same, or not known. */
+	int32_t inner_pid;
+	uint64_t inner_pid_ns;
 	int32_t rank;
 	const char *comm, *command_line;
 	uint64_t birth_realtime_ns;
-	uint32_t state;    /* SEGMENT_STATE_* */
-	uint64_t op;       /* everything below is exact at this op number, */
-	bool exact;        /* unless false: then off by at most this many events */
+	struct view_clock clock;
+	uint32_t state; /* SEGMENT_STATE_* */
+	uint64_t op;    /* everything below is exact at this op number, */
+	bool exact;     /* unless false: then off by at most this many events */
 	uint64_t off_by_events;
-	uint64_t age_ns;   /* of the last operation, by the reader's clock; UINT64_MAX unknown */
+	uint64_t age_ns; /* of the last operation, by the reader's clock; UINT64_MAX unknown */
 	uint64_t no_detail_buffers, refused, unrecorded, populated_bytes, cap_bytes;
 	uint64_t inexact_op;
-	uint64_t exit_op; /* of the program's end; 0 none */
+	uint64_t exit_op;       /* of the program's end; 0 none */
+	struct segment_end end; /* of the subject; known iff end.realtime_ns is not 0 */
 	/* The process that writes the segment is gone; with is_proxy the subject may live on, and
 	 * what is shown of it is old. */
 	bool writer_gone;

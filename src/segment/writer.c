@@ -83,6 +83,8 @@ static uint32_t phantom_take(struct writer *w)
 /* A slot that was never used, or failing that a phantom. */
 uint32_t slot_take_new(struct writer *w)
 {
+	if (w->fresh_from < w->fresh_to)
+		return w->fresh_from++;
 	if (unlikely(w->slot_high == w->slot_limit && writer_wants_slots(w))) {
 		struct writer_growth growth; /* other threads were faster than the one that grows */
 
@@ -92,6 +94,8 @@ uint32_t slot_take_new(struct writer *w)
 	}
 	if (likely(w->slot_high < w->slot_limit))
 		return w->slot_high++;
+	if (w->parked_count && slots_unpark(w))
+		return w->fresh_from++;
 	return phantom_take(w);
 }
 
@@ -242,30 +246,44 @@ static mt_result record_fault(struct writer *w, const struct record *record, mt_
 	return writer_fault(w, &fault);
 }
 
+/* One more of the frees to come is not that of the record itself. */
+static void repeat_note(struct writer *w, uint64_t hash)
+{
+	struct index_entry *known = index_find(&w->views, hash);
+
+	if (known)
+		known->place++;
+	else
+		index_insert(&w->views, hash, 1);
+	if (index_wants_tending(&w->views))
+		index_tend(&w->views);
+}
+
 /* The same id again while it is live. Returns whether the new one is to be recorded. */
 static bool alloc_again(struct writer *w, struct record *record, struct index_entry *entry)
 {
 	uint32_t slot = place_slot(entry->place), row = place_row(entry->place);
 	const struct segment_slot *old = slot_at(w, slot);
-	struct index_entry *view;
+	uint32_t repeats = 0;
 
 	if (record->class == CLASS_VIEW || record->class == CLASS_SUB) {
 		/* A view that goes by its owner's id: one of the frees to come is the view's. */
-		view = index_find(&w->views, record->hash);
-		if (view)
-			view->place++;
-		else
-			index_insert(&w->views, record->hash, 1);
-		if (index_wants_tending(&w->views))
-			index_tend(&w->views);
+		repeat_note(w, record->hash);
 		return false;
 	}
 	if (old->bytes == record->buffer->bytes && w->rows[row].kind == record->buffer->kind) {
-		record->told = record_fault(w, record, MT_DUPLICATE, slot, row);
+		if (w->repeats == REPEATS_ARE_FAULTS) {
+			record->told = record_fault(w, record, MT_DUPLICATE, slot, row);
+			return false;
+		}
+		w->repeated++;
+		repeat_note(w, record->hash);
 		return false;
 	}
 	record->told = record_fault(w, record, MT_REPLACED, slot, row);
-	record_end(w, entry, GONE_CREDIT);
+	if (w->repeats != REPEATS_ARE_FAULTS)
+		repeats = repeats_take(w, record->hash);
+	record_end(w, entry, GONE_CREDIT | repeats);
 	return true;
 }
 
@@ -297,8 +315,8 @@ static mt_result record_unrecorded(struct writer *w, const struct record *record
 }
 
 /* Records what is alike on all members. `entry` is where the index wants its key. */
-static inline mt_result record_commit(struct writer *w, struct record *record,
-                                      struct index_entry *entry)
+static inline __attribute__((always_inline)) mt_result
+record_commit(struct writer *w, struct record *record, struct index_entry *entry)
 {
 	const struct mt_buffer *buffer = record->buffer;
 	uint32_t code = size_code(buffer->bytes);
@@ -360,7 +378,9 @@ static inline bool kind_is_ready(const struct writer *w, uint32_t kind)
 /* A kind that no device has declared, or none at all. */
 static __attribute__((noinline)) mt_result kind_make_ready(struct writer *w, uint32_t kind)
 {
-	if (kind >= w->header->kind_count || kind == MT_CB)
+	/* Programs tell their circular buffers by mt_program_*; a proxy has only ranges. */
+	if (kind >= w->header->kind_count ||
+	    (kind == MT_CB && !(w->header->compat & SEGMENT_COMPAT_PROXY)))
 		return MT_BAD_ARGUMENT;
 	if (counters_need(w, kind) == 0)
 		return MT_OK;
@@ -418,4 +438,22 @@ mt_result writer_alloc(struct writer *w, const struct mt_buffer *buffer,
 	told = unlikely(is_special(w, &record)) ? writer_alloc_special(w, &record)
 	                                        : record_commit(w, &record, at);
 	return unlikely(pending) ? pending_check(w, record.space, pending, told) : told;
+}
+
+mt_result writer_record_put(struct writer *w, struct record *record)
+{
+	uint32_t kind = record->buffer->kind;
+
+	writer_tend(w);
+	if (!(w->kinds_ready & 1u << kind) && counters_need(w, kind))
+		return MT_FULL;
+	if (record_find(w, record->hash, record->space->handle))
+		return MT_DUPLICATE;
+	record->row = writer_row(w, record->space, kind, record->class, record->tag);
+	if (record->row == UINT32_MAX)
+		return MT_FULL;
+	if (is_special(w, record))
+		return writer_alloc_special(w, record);
+	index_step(&w->index);
+	return record_commit(w, record, index_locate(&w->index, record->hash));
 }

@@ -21,6 +21,7 @@
 enum {
 	WRITER_PENDING = 16,
 	WRITER_NO_SLOT = UINT32_MAX,
+	WRITER_PAGE_SLOTS = 64,   /* a page of slots has one word of the bitmap */
 	WRITER_GROW_SLOTS = 4096, /* 256 KiB of slots at a time */
 	WRITER_SLOTS_AHEAD = 1024 /* growth begins when fewer are left */
 };
@@ -56,8 +57,8 @@ struct writer_space {
 };
 
 /* One more free of the same key is absorbed: a mirrored one, a late one. MIRRORED: gone_absorbed is
- * in use. */
-enum { GONE_ABSORB = 1, GONE_CREDIT = 2, GONE_MIRRORED = 4 };
+ * in use. From GONE_REPEAT on: so many times it, so many frees of repeats are absorbed, too. */
+enum { GONE_ABSORB = 1, GONE_CREDIT = 2, GONE_MIRRORED = 4, GONE_REPEAT = 1 << 8 };
 
 /* A freed record, remembered while its slot is in quarantine. */
 struct writer_gone {
@@ -72,10 +73,36 @@ struct writer_pending {
 	uint32_t space, tag, site, thread;
 };
 
+/* What the same id again means, while it is live with the same bytes and kind. (With others it is
+ * always MT_REPLACED.) */
+enum writer_repeats {
+	REPEATS_ARE_FAULTS, /* MT_DUPLICATE */
+	/* Counted once, no fault. The first free ends it; as many frees as there were repeats are
+	 * absorbed, each of them within the next SEGMENT_QUARANTINE frees. */
+	REPEATS_COLLAPSE,
+	REPEATS_COUNT /* counted once, no fault; it takes as many frees as there were allocs */
+};
+
+/* Of a proxy: whose memory it is. */
+struct writer_subject {
+	struct segment_process process; /* as the pid namespace of this process names it */
+	/* As it names itself, where that is another pid namespace; 0: it is not, or not known. */
+	int32_t inner_pid;
+	uint64_t inner_pid_ns;
+	int32_t rank;                   /* -1 unknown */
+	char comm[16];
+	char command_line[512]; /* arguments separated by one space, cut */
+};
+
 struct writer_options {
 	uint64_t run_id;
 	uint64_t cap_bytes;
 	uint32_t late; /* SEGMENT_STATE_LATE */
+	enum writer_repeats repeats;
+	const struct writer_subject *subject; /* NULL: this process */
+	/* 0: a new one, published at once. Else that of the segment of the same subject that this one
+	 * is to replace, in one step, when writer_publish() is called. */
+	uint64_t identity;
 };
 
 struct writer {
@@ -95,13 +122,18 @@ struct writer {
 	bool tsc;
 	bool avx2;
 
-	/* Slots: [0, slot_limit) are populated; from slot_base on they are phantoms in private
-	 * memory, counted but not seen by readers. */
+	/* Slots: [0, slot_limit) are populated, but for parked pages; from slot_base on they are
+	 * phantoms in private memory, counted but not seen by readers. */
 	uint32_t slot_high, slot_limit, slot_base;
 	uint32_t phantom_high;
 	uint64_t phantom_retry_op; /* no memory for more of them before it */
 	uint64_t grow_retry_op;    /* no attempt to grow before it */
 	struct segment_slot *phantoms;
+	/* Pages of slots below slot_limit that were given back (a bit per WRITER_PAGE_SLOTS), and
+	 * slots of such a page that was taken back and are not used yet. */
+	uint64_t *parked;
+	uint32_t parked_count, fresh_from, fresh_to;
+	uint64_t trim_op;     /* of the last trim */
 	uint32_t *free_queue; /* of freed slots, in the order of their freeing */
 	uint32_t free_mask;   /* its size - 1: at least as many as there are slots */
 	uint32_t free_head, free_count;
@@ -111,7 +143,11 @@ struct writer {
 
 	struct index index;  /* key hash -> slot 24 | row 16 | bytes code 24 */
 	struct index locals; /* {parent, device} -> slot of the LOCAL record */
-	struct index views;  /* key hash -> how many frees belong to views of the same id */
+	/* Key hash -> how many frees belong to views of the same id, or to its repeats. */
+	struct index views;
+
+	enum writer_repeats repeats;
+	uint64_t repeated; /* repeats that were collapsed or counted */
 
 	uint32_t device_count;
 	uint32_t kinds_ready; /* bit per kind: counters populated for up to 512 devices */
@@ -137,6 +173,7 @@ struct writer {
 
 	struct writer_gone gone[SEGMENT_QUARANTINE];
 	uint32_t gone_at;
+	struct segment_slot *gone_slots; /* of those of `gone` whose page was given back */
 	uint64_t gone_absorbed[SEGMENT_QUARANTINE][SEGMENT_MAX_MEMBERS / 64];
 
 	uint32_t *string_hash; /* reference; open addressing */
@@ -163,8 +200,19 @@ static inline uint64_t writer_now(const struct writer *w)
 
 /* Makes and publishes a segment. */
 int writer_open(struct writer *w, const struct writer_options *options);
+int writer_publish(struct writer *w);
+/* Instead of writer_publish(): as if it had never been. */
+void writer_abandon(struct writer *w);
 /* Ends it; state: what to set in header.state (SEGMENT_STATE_STOPPED, ...). */
 void writer_close(struct writer *w, uint32_t state);
+/* Of a proxy: its subject has ended. Then as writer_close(). */
+void writer_end(struct writer *w, const struct segment_end *end);
+/* Gives memory back after frees: pages of slots and details in which nothing is live, and what the
+ * index has too much. To be called when there is nothing else to do, and again while it returns
+ * true: a call takes some milliseconds at most, and no time if nothing has happened since the last
+ * one. Readers may lose sight of the address and site of what was freed while they looked. Not
+ * beside a growth. */
+bool writer_trim(struct writer *w);
 /* Nothing is live, nothing was leaked, no fault, no failure: nobody needs the file. */
 bool writer_is_spotless(const struct writer *w);
 
@@ -202,7 +250,8 @@ struct writer_growth {
 static inline bool writer_wants_slots(const struct writer *w)
 {
 	return w->slot_limit - w->slot_high < WRITER_SLOTS_AHEAD && w->slot_limit < w->slot_base &&
-	       w->free_count <= SEGMENT_QUARANTINE + 64 && w->op >= w->grow_retry_op;
+	       w->free_count <= SEGMENT_QUARANTINE + 64 && w->op >= w->grow_retry_op &&
+	       !w->parked_count;
 }
 
 static inline bool writer_wants_growth(const struct writer *w)
@@ -215,6 +264,20 @@ void writer_growth_prepare(struct writer *w, struct writer_growth *growth);
 void writer_grow(struct writer *w, const struct writer_growth *growth);
 /* After it, by the one thread that is at it, with the lock: gives back what a failed growth got. */
 void writer_growth_abandon(struct writer *w, const struct writer_growth *growth);
+
+/* All of it, for a writer of one thread: after each call, or before. Without it events become slow,
+ * and then do not fit any more. */
+static inline void writer_tend(struct writer *w)
+{
+	struct writer_growth growth;
+
+	if (!writer_wants_growth(w))
+		return;
+	writer_growth_plan(w, &growth);
+	writer_growth_prepare(w, &growth);
+	writer_grow(w, &growth);
+	writer_growth_abandon(w, &growth);
+}
 
 /* Who calls: for records and faults. */
 struct writer_call {
@@ -230,6 +293,8 @@ mt_result writer_open_mesh(struct writer *w, uint32_t handle, const struct mt_me
 mt_result writer_ready(struct writer *w, uint32_t handle, const struct writer_call *call);
 mt_result writer_close_space(struct writer *w, uint32_t handle, bool lost,
                              const struct writer_call *call);
+/* By which visibility mask the ordinal of a device's space counts: its hash. */
+void writer_device_ordinals(struct writer *w, uint32_t handle, uint64_t ordinals);
 /* Whether the table entry of this handle may be given to another. */
 bool writer_space_is_reusable(const struct writer *w, uint32_t handle);
 /* Whether it is closed and empty, and only the ring still remembers it. */
@@ -239,6 +304,10 @@ mt_result writer_alloc(struct writer *w, const struct mt_buffer *buffer,
                        const struct writer_call *call);
 mt_result writer_free(struct writer *w, uint32_t space, uint64_t id,
                       const struct writer_call *call);
+/* For whoever must guess which space a free is for: whether this id is live in it; whether a free
+ * of it, not live, would be absorbed as one of a repeat or a replaced one. */
+bool writer_is_live(const struct writer *w, uint32_t space, uint64_t id);
+bool writer_would_absorb(const struct writer *w, uint32_t space, uint64_t id);
 mt_result writer_free_on(struct writer *w, uint32_t space, uint64_t id, uint32_t device,
                          const struct writer_call *call);
 mt_result writer_failure(struct writer *w, const struct mt_failure *failure,
@@ -274,5 +343,9 @@ void writer_age(struct writer *w);
 
 /* Counts a call that could not be recorded. */
 void writer_unrecorded(struct writer *w);
+
+/* A fault that whoever feeds the writer has found. space 0, kind UINT32_MAX, site NULL: unknown. */
+void writer_note_fault(struct writer *w, uint32_t type, uint32_t space, uint32_t kind, uint64_t id,
+                       uint64_t bytes, const char *site);
 
 #endif

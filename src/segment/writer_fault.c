@@ -112,3 +112,35 @@ mt_result writer_fault(struct writer *w, const struct writer_fault *fault)
 	batch_end(w);
 	return fault->type;
 }
+
+void writer_fault_again(struct writer *w, const struct writer_fault *fault,
+                        const struct writer_past *past)
+{
+	uint64_t op = batch_begin(w, 1), time = writer_now(w);
+	struct segment_fault *entry = fault_entry(w, fault, past->first_op, past->first_time);
+
+	event_put(w, op, EVENT_FAULT, 0, time, (uint64_t)fault->type,
+	          place_pack(EVENT_NO_SLOT, 0, 0));
+	if (entry) {
+		entry->count += past->count;
+		entry->last_op = past->last_op;
+		entry->last_time = past->last_time;
+	}
+	batch_end(w);
+}
+
+void writer_note_fault(struct writer *w, uint32_t type, uint32_t space, uint32_t kind, uint64_t id,
+                       uint64_t bytes, const char *site)
+{
+	const struct writer_space *of = space_find(w, space);
+	const struct writer_fault fault = {.type = (mt_result)type,
+	                                   .space = space,
+	                                   .kind = kind,
+	                                   .device = of && of->type == SPACE_DEVICE ? of->one.start
+	                                                                            : UINT32_MAX,
+	                                   .id = id,
+	                                   .bytes_second = bytes,
+	                                   .site_second = site_string(w, site)};
+
+	writer_fault(w, &fault);
+}

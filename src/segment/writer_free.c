@@ -3,6 +3,8 @@
 #include "writer_internal.h"
 #include "writer_slot.h"
 
+enum { REPEATS_LIMIT = 1 << 22 };
+
 static inline void counters_release(struct writer *w, const struct writer_space *space,
                                     uint32_t kind, uint64_t held)
 {
@@ -104,8 +106,12 @@ static mt_result free_of_gone(struct writer *w, uint64_t hash, struct writer_fau
 		if (gone->flags & (GONE_ABSORB | GONE_CREDIT)) {
 			mt_result told = gone->flags & GONE_CREDIT ? MT_LATE : MT_OK;
 
-			gone->flags &= GONE_MIRRORED;
+			gone->flags &= ~(uint32_t)(GONE_ABSORB | GONE_CREDIT);
 			return told;
+		}
+		if (gone->flags >= GONE_REPEAT) {
+			gone->flags -= GONE_REPEAT;
+			return MT_OK;
 		}
 		if (!found)
 			found = gone;
@@ -151,16 +157,36 @@ static mt_result free_unknown(struct writer *w, uint32_t handle, uint64_t id, ui
 	return fault.type < MT_DUPLICATE ? fault.type : writer_fault(w, &fault);
 }
 
-/* Whether this free is that of a view which goes by its owner's id. */
-static bool view_absorbs(struct writer *w, uint64_t hash)
+uint32_t repeats_take(struct writer *w, uint64_t hash)
 {
-	struct index_entry *view = index_find(&w->views, hash);
+	struct index_entry *known = index_find(&w->views, hash);
+	uint64_t count = known ? known->place : 0;
 
-	if (!view)
-		return false;
-	if (--view->place == 0)
-		index_erase(&w->views, view);
-	return true;
+	if (known)
+		index_erase(&w->views, known);
+	return (uint32_t)(count < REPEATS_LIMIT ? count : REPEATS_LIMIT) * GONE_REPEAT;
+}
+
+/* A free where there are views that go by their owners' ids, or repeats. */
+static __attribute__((noinline)) mt_result free_among_repeats(struct writer *w, uint64_t hash,
+                                                              struct index_entry *entry,
+                                                              const struct writer_space *of)
+{
+	mt_result told = space_is_open(of) ? MT_OK : MT_LATE;
+	struct index_entry *known;
+
+	if (w->repeats == REPEATS_COLLAPSE) {
+		record_end(w, entry, repeats_take(w, hash));
+	} else {
+		known = index_find(&w->views, hash);
+		if (known) {
+			if (--known->place == 0)
+				index_erase(&w->views, known);
+			return MT_OK;
+		}
+		record_end(w, entry, 0);
+	}
+	return w->pending_count ? pending_check(w, of, w->pending_count, told) : told;
 }
 
 static mt_result free_elsewhere(struct writer *w, uint32_t handle, const struct index_entry *entry,
@@ -174,6 +200,29 @@ static mt_result free_elsewhere(struct writer *w, uint32_t handle, const struct 
 	fault_from_slot(w, &fault, place_slot(entry->place), place_row(entry->place));
 	fault.space = handle;
 	return writer_fault(w, &fault);
+}
+
+bool writer_is_live(const struct writer *w, uint32_t handle, uint64_t id)
+{
+	const struct writer_space *space = &w->spaces[handle % SEGMENT_MAX_SPACES];
+
+	/* Finding changes nothing. */
+	return handle && space->handle == handle &&
+	       record_find_inline((struct writer *)w, key_hash(space->salt, id), handle);
+}
+
+bool writer_would_absorb(const struct writer *w, uint32_t handle, uint64_t id)
+{
+	uint64_t hash = key_hash(space_salt(handle), id);
+
+	for (uint32_t i = 1; i <= SEGMENT_QUARANTINE && i <= w->gone_at; i++) {
+		const struct writer_gone *gone = &w->gone[(w->gone_at - i) % SEGMENT_QUARANTINE];
+
+		if (gone->hash == hash &&
+		    (gone->flags & (GONE_ABSORB | GONE_CREDIT) || gone->flags >= GONE_REPEAT))
+			return true;
+	}
+	return false;
 }
 
 mt_result writer_free(struct writer *w, uint32_t handle, uint64_t id,
@@ -190,8 +239,8 @@ mt_result writer_free(struct writer *w, uint32_t handle, uint64_t id,
 	of = &w->spaces[w->rows[place_row(entry->place)].space % SEGMENT_MAX_SPACES];
 	if (unlikely(handle && of != space))
 		return free_elsewhere(w, handle, entry, call);
-	if (unlikely(w->views.count) && view_absorbs(w, hash))
-		return MT_OK;
+	if (unlikely(w->views.count))
+		return free_among_repeats(w, hash, entry, of);
 	told = likely(space_is_open(of)) ? MT_OK : MT_LATE;
 	record_end_inline(w, entry, 0);
 	return unlikely(w->pending_count) ? pending_check(w, of, w->pending_count, told) : told;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Shared among the files of the writer (writer*.c) and nobody else: batches of operations, rows,
- * counters, blocks, faults, shares.
+ * Shared among the files of the writer (writer*.c), replay.c and nobody else: batches of
+ * operations, rows, counters, blocks, faults, shares.
  */
 #ifndef MESHTALLY_SEGMENT_WRITER_INTERNAL_H
 #define MESHTALLY_SEGMENT_WRITER_INTERNAL_H
@@ -67,9 +67,15 @@ static inline void event_put(struct writer *w, uint64_t op, uint32_t type, uint3
 /* A batch of a single event that changes no record. */
 void writer_event(struct writer *w, uint32_t type, uint64_t id);
 
+/* Beyond all slots and phantoms: copies of freed slots whose page was given back. */
+#define SLOT_OF_GONE ((uint32_t)SEGMENT_MAX_SLOTS)
+
 static inline struct segment_slot *slot_at(struct writer *w, uint32_t slot)
 {
-	return likely(slot < w->slot_base) ? &w->slots[slot] : &w->phantoms[slot - w->slot_base];
+	if (likely(slot < w->slot_base))
+		return &w->slots[slot];
+	return slot < SLOT_OF_GONE ? &w->phantoms[slot - w->slot_base]
+	                           : &w->gone_slots[slot - SLOT_OF_GONE];
 }
 
 static inline bool is_phantom(const struct writer *w, uint32_t slot)
@@ -96,6 +102,19 @@ static inline void region_count(struct writer *w, enum segment_region_id id, uin
 {
 	__atomic_store_n(&w->header->regions[id].count, count, __ATOMIC_RELEASE);
 }
+
+/* Slots that are in memory: as many may be in the queue of freed ones. */
+static inline uint32_t slots_ready(const struct writer *w)
+{
+	return w->slot_limit - w->parked_count * WRITER_PAGE_SLOTS;
+}
+
+/* Takes parked pages back: their slots are [fresh_from, fresh_to). False: there is no memory. */
+bool slots_unpark(struct writer *w);
+void queue_grow(struct writer *w);
+enum { WRITER_FIRST_QUEUE = 8192 /* a power of two, at least the slots after the first growth */ };
+enum { WRITER_FIRST_INDEX = 2048, WRITER_FIRST_LOCALS = 256, WRITER_FIRST_VIEWS = 64 };
+enum { WRITER_GROW_RETRY_OPS = 65536 };
 
 /* Populates the first `bytes` of a region. -ENOSPC when that cannot be. */
 int region_need(struct writer *w, enum segment_region_id id, uint64_t bytes);
@@ -229,6 +248,24 @@ struct writer_fault {
 };
 mt_result writer_fault(struct writer *w, const struct writer_fault *fault);
 
+/* --- for replay.c: what is known already is put in as it was ------------------------------ */
+
+struct writer_past {
+	uint64_t first_op, last_op, first_time, last_time, count;
+};
+/* A fault that was counted elsewhere: the table's entry, not the totals. */
+void writer_fault_again(struct writer *w, const struct writer_fault *fault,
+                        const struct writer_past *past);
+/* The next device of the table, whatever it is. Its index; UINT32_MAX: there is no room. */
+uint32_t writer_device_add(struct writer *w, const struct mt_device *device);
+/* Spaces over devices by their indices. */
+mt_result writer_space_on_device(struct writer *w, uint32_t handle, uint32_t device,
+                                 uint16_t flags);
+mt_result writer_space_on_members(struct writer *w, uint32_t handle, const struct mt_mesh *mesh,
+                                  const uint32_t *members, uint16_t flags);
+/* The share of a member goes, if it has not. */
+void writer_share_drop(struct writer *w, struct index_entry *entry, uint32_t member);
+
 /* What a slot says of a record, for a fault about it. */
 void fault_from_slot(struct writer *w, struct writer_fault *fault, uint32_t slot, uint32_t row);
 
@@ -268,6 +305,9 @@ struct record {
 	mt_result told;
 };
 
+/* Puts in a record of which all is known but its row. */
+mt_result writer_record_put(struct writer *w, struct record *record);
+
 /* Allocations that need shares or know a parent. */
 mt_result writer_alloc_special(struct writer *w, struct record *record);
 /* Frees of records with shares, of LOCAL records, of backing ones with live LOCALs. */
@@ -280,6 +320,9 @@ bool writer_free_of_share(struct writer *w, const struct writer_space *space, ui
 /* Likewise, after the backing record itself was freed: its tombstone decides. */
 bool writer_free_of_gone_share(struct writer *w, const struct writer_space *space, uint64_t id,
                                const struct writer_call *call, mt_result *ret_told);
+
+/* The frees that belong to repeats of a live record, as flags for the quarantine; forgets them. */
+uint32_t repeats_take(struct writer *w, uint64_t hash);
 
 /* Pieces of writer.c for it. */
 int detail_put(struct writer *w, uint32_t slot, uint64_t parent, uint32_t region);

@@ -17,11 +17,8 @@ enum {
 	RING_EVENTS = 8192,
 	RING_EVENTS_SMALL = 512,
 	FIRST_SLOTS = 1024,
-	FIRST_INDEX = 2048,
-	FIRST_QUEUE = 8192, /* a power of two, at least the slots after the first growth */
 	STRINGS_BYTES = 8 << 20,
-	BLOCKS_BYTES = 64 << 20,
-	GROW_RETRY_OPS = 65536
+	BLOCKS_BYTES = 64 << 20
 };
 
 uint64_t writer_clock_ns(void)
@@ -90,20 +87,12 @@ static int32_t rank_of_process(void)
 	return -1;
 }
 
-static void describe(struct segment_header *header, const struct writer_options *options, bool tsc)
+/* The process itself, as its kernel names it. */
+static void describe_self(struct segment_header *header)
 {
-	struct timespec real;
 	size_t length;
 
-	header->version = SEGMENT_VERSION;
-	header->header_bytes = sizeof *header;
-	header->run_id = options->run_id;
-	header->clock = tsc ? SEGMENT_CLOCK_TSC : SEGMENT_CLOCK_MONOTONIC_NS;
 	header->rank = rank_of_process();
-	header->region_count = REGION_LIMIT;
-	header->cap_bytes = options->cap_bytes;
-	header->state = options->late;
-	describe_process(&header->writer);
 	header->subject = header->writer;
 	length = read_file("/proc/self/comm", header->comm, sizeof header->comm);
 	if (length && header->comm[length - 1] == '\n')
@@ -113,6 +102,37 @@ static void describe(struct segment_header *header, const struct writer_options 
 		if (!header->command_line[i])
 			header->command_line[i] = ' ';
 	}
+}
+
+static void describe_subject(struct segment_header *header, const struct writer_subject *subject)
+{
+	header->compat |= SEGMENT_COMPAT_PROXY;
+	header->rank = subject->rank;
+	header->subject = subject->process;
+	header->inner_pid = subject->inner_pid;
+	header->inner_pid_ns = subject->inner_pid_ns;
+	memcpy(header->comm, subject->comm, sizeof header->comm);
+	header->comm[sizeof header->comm - 1] = 0;
+	memcpy(header->command_line, subject->command_line, sizeof header->command_line);
+	header->command_line[sizeof header->command_line - 1] = 0;
+}
+
+static void describe(struct segment_header *header, const struct writer_options *options, bool tsc)
+{
+	struct timespec real;
+
+	header->version = SEGMENT_VERSION;
+	header->header_bytes = sizeof *header;
+	header->run_id = options->run_id;
+	header->clock = tsc ? SEGMENT_CLOCK_TSC : SEGMENT_CLOCK_MONOTONIC_NS;
+	header->region_count = REGION_LIMIT;
+	header->cap_bytes = options->cap_bytes;
+	header->state = options->late;
+	describe_process(&header->writer);
+	if (options->subject)
+		describe_subject(header, options->subject);
+	else
+		describe_self(header);
 	clock_gettime(CLOCK_REALTIME, &real);
 	header->birth_realtime_ns = (uint64_t)real.tv_sec * 1000000000u + (uint64_t)real.tv_nsec;
 	header->birth_monotonic_ns = writer_clock_ns();
@@ -173,7 +193,7 @@ static void point(struct writer *w)
 static int private_tables(struct writer *w)
 {
 	w->free_queue = private_map((size_t)SEGMENT_MAX_SLOTS * sizeof *w->free_queue);
-	w->free_mask = FIRST_QUEUE - 1;
+	w->free_mask = WRITER_FIRST_QUEUE - 1;
 	w->capacity = private_map(SEGMENT_MAX_KINDS * SEGMENT_MAX_DEVICES * sizeof *w->capacity);
 	w->spaces = private_map(SEGMENT_MAX_SPACES * sizeof *w->spaces);
 	w->row_next = private_map((SEGMENT_MAX_ROWS + 1) * sizeof *w->row_next);
@@ -181,8 +201,9 @@ static int private_tables(struct writer *w)
 	w->string_hash = private_map((1 << 17) * sizeof *w->string_hash);
 	w->fault_hash = private_map(4096 * sizeof *w->fault_hash);
 	if (!w->free_queue || !w->capacity || !w->spaces || !w->row_next || !w->row_hash ||
-	    !w->string_hash || !w->fault_hash || index_init(&w->index, FIRST_INDEX) ||
-	    index_init(&w->locals, 256) || index_init(&w->views, 64))
+	    !w->string_hash || !w->fault_hash || index_init(&w->index, WRITER_FIRST_INDEX) ||
+	    index_init(&w->locals, WRITER_FIRST_LOCALS) ||
+	    index_init(&w->views, WRITER_FIRST_VIEWS))
 		return -ENOMEM;
 	return 0;
 }
@@ -191,6 +212,8 @@ static void private_finish(struct writer *w)
 {
 	private_unmap(w->free_queue, (size_t)SEGMENT_MAX_SLOTS * sizeof *w->free_queue);
 	private_unmap(w->phantom_next, (size_t)SEGMENT_MAX_SLOTS * sizeof *w->phantom_next);
+	private_unmap(w->parked, SEGMENT_MAX_SLOTS / WRITER_PAGE_SLOTS / 8);
+	private_unmap(w->gone_slots, SEGMENT_QUARANTINE * sizeof *w->gone_slots);
 	private_unmap(w->capacity, SEGMENT_MAX_KINDS * SEGMENT_MAX_DEVICES * sizeof *w->capacity);
 	private_unmap(w->spaces, SEGMENT_MAX_SPACES * sizeof *w->spaces);
 	private_unmap(w->row_next, (SEGMENT_MAX_ROWS + 1) * sizeof *w->row_next);
@@ -207,6 +230,7 @@ static void private_finish(struct writer *w)
 static int create(struct writer *w, const struct writer_options *options, uint64_t identity,
                   struct segment_region *regions)
 {
+	pid_t pid = options->subject ? options->subject->process.pid : getpid();
 	uint64_t slots = options->cap_bytes / sizeof(struct segment_slot) / 4096 * 4096;
 	int error;
 
@@ -217,7 +241,7 @@ static int create(struct writer *w, const struct writer_options *options, uint64
 
 		memset(regions, 0, REGION_LIMIT * sizeof *regions);
 		bytes = regions_lay_out(regions, (uint32_t)slots, RING_EVENTS);
-		error = segment_file_create(&w->file, identity, bytes, options->cap_bytes);
+		error = segment_file_create(&w->file, pid, identity, bytes, options->cap_bytes);
 		w->slot_base = (uint32_t)slots;
 		slots /= 2;
 	} while ((error == -EFBIG || error == -ENOMEM) && slots >= 4096);
@@ -288,17 +312,19 @@ static int fill_in(struct writer *w, const struct writer_options *options, uint6
 	writer_tag(w, 0, 0, "");
 	publish_slots(w);
 	w->header->magic = SEGMENT_MAGIC;
-	return segment_file_publish(&w->file);
+	return options->identity ? 0 : segment_file_publish(&w->file);
 }
 
 int writer_open(struct writer *w, const struct writer_options *options)
 {
 	struct segment_region regions[REGION_LIMIT];
-	uint64_t identity = 0;
+	uint64_t identity = options->identity;
 	int error;
 
 	memset(w, 0, sizeof *w);
-	if (getrandom(&identity, sizeof identity, GRND_NONBLOCK) != sizeof identity || !identity)
+	w->repeats = options->repeats;
+	if (!identity &&
+	    (getrandom(&identity, sizeof identity, GRND_NONBLOCK) != sizeof identity || !identity))
 		identity = writer_clock_ns() * HASH_MULTIPLIER ^ (uint64_t)getpid() << 32;
 	error = create(w, options, identity, regions);
 	if (error)
@@ -307,12 +333,21 @@ int writer_open(struct writer *w, const struct writer_options *options)
 	w->avx2 = __builtin_cpu_supports("avx2") && !getenv("MESHTALLY_NO_AVX2");
 #endif
 	error = fill_in(w, options, identity, regions);
-	if (error) {
-		segment_file_unlink(&w->file);
-		segment_file_unmap(&w->file);
-		private_finish(w);
-	}
+	if (error)
+		writer_abandon(w);
 	return error;
+}
+
+int writer_publish(struct writer *w)
+{
+	return segment_file_publish(&w->file);
+}
+
+void writer_abandon(struct writer *w)
+{
+	segment_file_abandon(&w->file);
+	segment_file_unmap(&w->file);
+	private_finish(w);
 }
 
 void writer_close(struct writer *w, uint32_t state)
@@ -321,6 +356,12 @@ void writer_close(struct writer *w, uint32_t state)
 	__atomic_store_n(&w->header->state, w->header->state | state, __ATOMIC_RELEASE);
 	segment_file_unmap(&w->file);
 	private_finish(w);
+}
+
+void writer_end(struct writer *w, const struct segment_end *end)
+{
+	w->header->end = *end;
+	writer_close(w, SEGMENT_STATE_DEAD);
 }
 
 bool writer_is_spotless(const struct writer *w)
@@ -373,7 +414,7 @@ void writer_growth_prepare(struct writer *w, struct writer_growth *growth)
 }
 
 /* Doubles the queue of freed slots; what had wrapped around goes behind the rest. */
-static void queue_grow(struct writer *w)
+void queue_grow(struct writer *w)
 {
 	uint32_t size = w->free_mask + 1, head = w->free_head & w->free_mask;
 	uint32_t wrapped = head + w->free_count > size ? head + w->free_count - size : 0;
@@ -397,10 +438,10 @@ void writer_growth_abandon(struct writer *w, const struct writer_growth *growth)
 void writer_grow(struct writer *w, const struct writer_growth *growth)
 {
 	if (growth->error) {
-		w->grow_retry_op = w->op + GROW_RETRY_OPS;
+		w->grow_retry_op = w->op + WRITER_GROW_RETRY_OPS;
 	} else if (growth->to > w->slot_limit) {
 		w->slot_limit = growth->to;
-		while (w->free_mask + 1 < w->slot_limit)
+		while (w->free_mask + 1 < slots_ready(w))
 			queue_grow(w);
 		publish_slots(w);
 	}

@@ -178,19 +178,50 @@ static mt_result free_on_gone(struct writer *w, uint64_t hash, uint32_t handle, 
 	return MT_UNKNOWN_FREE;
 }
 
+/* The share of one member goes; the record with the last of them. fresh: none has gone before. */
+static void share_drop(struct writer *w, struct index_entry *entry, struct segment_shares *shares,
+                       bool fresh, uint32_t member)
+{
+	uint32_t slot_number = place_slot(entry->place);
+	const struct segment_row *row = &w->rows[slot_at(w, slot_number)->row];
+	struct writer_space *space = &w->spaces[row->space % SEGMENT_MAX_SPACES];
+	uint64_t op;
+
+	if (w->risen & 1u << row->kind)
+		writer_peak_capture(w, row->kind);
+	op = batch_begin(w, 1);
+	if (fresh)
+		record_divide(w, slot_number);
+	share_event(w, op, slot_number, member, writer_now(w));
+	space->last_op = op;
+	shares_set_gone(shares, member);
+	share_book(w, slot_number, member, false);
+	batch_end(w);
+	if (is_exhausted(space, shares))
+		divided_end(w, entry, GONE_ABSORB);
+}
+
+void writer_share_drop(struct writer *w, struct index_entry *entry, uint32_t member)
+{
+	bool fresh;
+	struct segment_shares *shares = shares_of(w, entry, &fresh);
+
+	if (shares && !shares_gone(shares, member))
+		share_drop(w, entry, shares, fresh, member);
+}
+
 /* Drops a share of a live record, or ends the LOCAL record that took it over. */
 static mt_result free_on_live(struct writer *w, struct index_entry *entry, uint32_t handle,
                               uint32_t device, const struct writer_call *call)
 {
 	uint32_t slot_number = place_slot(entry->place);
 	const struct segment_slot *slot = slot_at(w, slot_number);
-	const struct segment_row *row = &w->rows[slot->row];
-	const struct writer_space *space = &w->spaces[row->space % SEGMENT_MAX_SPACES];
+	const struct writer_space *space =
+		&w->spaces[w->rows[slot->row].space % SEGMENT_MAX_SPACES];
 	uint32_t member = space_member_of(space, device);
 	struct segment_shares *shares;
 	struct index_entry *local;
 	bool fresh;
-	uint64_t op;
 
 	if (member == UINT32_MAX)
 		return free_on_fault(w, MT_WRONG_SPACE, slot_number, handle, slot->id, device,
@@ -214,18 +245,7 @@ static mt_result free_on_live(struct writer *w, struct index_entry *entry, uint3
 		writer_free_special(w, entry_of_slot(w, (uint32_t)local->place), GONE_ABSORB);
 		return MT_OK;
 	}
-	if (w->risen & 1u << row->kind)
-		writer_peak_capture(w, row->kind);
-	op = batch_begin(w, 1);
-	if (fresh)
-		record_divide(w, slot_number);
-	share_event(w, op, slot_number, member, writer_now(w));
-	w->spaces[row->space % SEGMENT_MAX_SPACES].last_op = op;
-	shares_set_gone(shares, member);
-	share_book(w, slot_number, member, false);
-	batch_end(w);
-	if (is_exhausted(space, shares))
-		divided_end(w, entry, GONE_ABSORB);
+	share_drop(w, entry, shares, fresh, member);
 	return space_is_open(space) ? MT_OK : MT_LATE;
 }
 

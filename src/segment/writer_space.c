@@ -36,16 +36,11 @@ static void device_memories(struct writer *w, uint32_t index, const struct mt_de
 	out->memory_count = device->memory_count;
 }
 
-/* The index of a device in the table, where it is put at its first opening. */
-static uint32_t device_index(struct writer *w, const struct mt_device *device)
+uint32_t writer_device_add(struct writer *w, const struct mt_device *device)
 {
-	uint32_t index = 0;
+	uint32_t index = w->device_count;
 	struct segment_device *out;
 
-	while (index < w->device_count && !device_is(w, &w->devices[index], device))
-		index++;
-	if (index < w->device_count)
-		return index;
 	if (index == SEGMENT_MAX_DEVICES ||
 	    region_need(w, REGION_DEVICES, (index + 1) * sizeof *out))
 		return UINT32_MAX;
@@ -67,19 +62,32 @@ static uint32_t device_index(struct writer *w, const struct mt_device *device)
 	return index;
 }
 
+/* The index of a device in the table, where it is put at its first opening. */
+static uint32_t device_index(struct writer *w, const struct mt_device *device)
+{
+	uint32_t index = 0;
+
+	while (index < w->device_count && !device_is(w, &w->devices[index], device))
+		index++;
+	return index < w->device_count ? index : writer_device_add(w, device);
+}
+
 static void kinds_of_device(const struct writer *w, uint32_t index, struct writer_kind *kinds)
 {
 	const struct segment_device *device = &w->devices[index];
+	/* What a proxy is told need not be addresses: no range is checked. */
+	bool checked = !(w->header->compat & SEGMENT_COMPAT_PROXY);
 
 	for (uint32_t i = 0; i < SEGMENT_MAX_KINDS; i++)
 		kinds[i] = (struct writer_kind){.banks = 1, .alike = true};
 	for (uint32_t i = 0; i < device->memory_count; i++) {
 		const struct segment_memory *memory = &device->memories[i];
 
-		kinds[memory->kind] = (struct writer_kind){.base = memory->base,
-		                                           .bank_bytes = memory->bank_bytes,
-		                                           .banks = memory->banks,
-		                                           .alike = true};
+		kinds[memory->kind] =
+			(struct writer_kind){.base = memory->base,
+		                             .bank_bytes = checked ? memory->bank_bytes : 0,
+		                             .banks = memory->banks,
+		                             .alike = true};
 	}
 }
 
@@ -151,28 +159,42 @@ static bool device_is_valid(const struct mt_device *device)
 	return true;
 }
 
+mt_result writer_space_on_device(struct writer *w, uint32_t handle, uint32_t device, uint16_t flags)
+{
+	struct writer_space *space = space_begin(w, handle, SPACE_DEVICE, flags);
+
+	if (!space)
+		return MT_FULL;
+	space->member_count = 1;
+	space->run_count = 1;
+	space->one = (struct writer_run){.start = device, .length = 1};
+	space->members = &space->one.start;
+	kinds_of_device(w, device, space->kinds);
+	w->spaces_out[handle % SEGMENT_MAX_SPACES].device = device;
+	w->spaces_out[handle % SEGMENT_MAX_SPACES].rows = 1;
+	w->spaces_out[handle % SEGMENT_MAX_SPACES].columns = 1;
+	space_publish(w, space, handle);
+	return MT_OK;
+}
+
 mt_result writer_open_device(struct writer *w, uint32_t handle, const struct mt_device *device,
                              uint16_t flags)
 {
-	struct writer_space *space;
 	uint32_t index;
 
 	if (!device_is_valid(device))
 		return MT_BAD_ARGUMENT;
 	index = device_index(w, device);
-	space = index == UINT32_MAX ? NULL : space_begin(w, handle, SPACE_DEVICE, flags);
-	if (!space)
-		return MT_FULL;
-	space->member_count = 1;
-	space->run_count = 1;
-	space->one = (struct writer_run){.start = index, .length = 1};
-	space->members = &space->one.start;
-	kinds_of_device(w, index, space->kinds);
-	w->spaces_out[handle % SEGMENT_MAX_SPACES].device = index;
-	w->spaces_out[handle % SEGMENT_MAX_SPACES].rows = 1;
-	w->spaces_out[handle % SEGMENT_MAX_SPACES].columns = 1;
-	space_publish(w, space, handle);
-	return MT_OK;
+	return index == UINT32_MAX ? MT_FULL : writer_space_on_device(w, handle, index, flags);
+}
+
+void writer_device_ordinals(struct writer *w, uint32_t handle, uint64_t ordinals)
+{
+	const struct writer_space *space = space_find(w, handle);
+
+	if (space && space->type == SPACE_DEVICE)
+		__atomic_store_n(&w->devices[space->one.start].ordinals, ordinals,
+		                 __ATOMIC_RELEASE);
 }
 
 uint32_t space_member_of(const struct writer_space *space, uint32_t device)
@@ -259,28 +281,18 @@ static mt_result mesh_members(struct writer *w, uint32_t *out, const struct mt_m
 	return MT_OK;
 }
 
-mt_result writer_open_mesh(struct writer *w, uint32_t handle, const struct mt_mesh *mesh,
-                           uint16_t flags)
+/* A mesh whose members are in a block, which becomes the space's. */
+static mt_result mesh_space(struct writer *w, uint32_t handle, const struct mt_mesh *mesh,
+                            uint32_t block, uint16_t flags)
 {
-	uint64_t count = (uint64_t)mesh->rows * mesh->columns;
 	struct segment_space *out = &w->spaces_out[handle % SEGMENT_MAX_SPACES];
-	struct writer_space *space;
-	uint32_t block;
-	mt_result result;
+	struct writer_space *space = space_begin(w, handle, SPACE_MESH, flags);
 
-	if (!count || mesh->rows > SEGMENT_MAX_MEMBERS || count > SEGMENT_MAX_MEMBERS ||
-	    !mesh->devices)
-		return MT_BAD_ARGUMENT;
-	block = block_alloc(w, count * sizeof(uint32_t));
-	if (!block)
-		return MT_FULL;
-	result = mesh_members(w, block_at(w, block), mesh);
-	space = result ? NULL : space_begin(w, handle, SPACE_MESH, flags);
 	if (!space) {
-		block_free(w, block, count * sizeof(uint32_t));
-		return result ? result : MT_FULL;
+		block_free(w, block, (uint64_t)mesh->rows * mesh->columns * sizeof(uint32_t));
+		return MT_FULL;
 	}
-	space->member_count = (uint32_t)count;
+	space->member_count = mesh->rows * mesh->columns;
 	space->members = block_at(w, block);
 	if (!mesh_runs(space))
 		return MT_FULL;
@@ -292,6 +304,38 @@ mt_result writer_open_mesh(struct writer *w, uint32_t handle, const struct mt_me
 	out->name = mesh->name ? writer_string(w, mesh->name) : 0;
 	space_publish(w, space, handle);
 	return MT_OK;
+}
+
+mt_result writer_space_on_members(struct writer *w, uint32_t handle, const struct mt_mesh *mesh,
+                                  const uint32_t *members, uint16_t flags)
+{
+	uint64_t bytes = (uint64_t)mesh->rows * mesh->columns * sizeof *members;
+	uint32_t block = block_alloc(w, bytes);
+
+	if (!block)
+		return MT_FULL;
+	memcpy(block_at(w, block), members, bytes);
+	return mesh_space(w, handle, mesh, block, flags);
+}
+
+mt_result writer_open_mesh(struct writer *w, uint32_t handle, const struct mt_mesh *mesh,
+                           uint16_t flags)
+{
+	uint64_t count = (uint64_t)mesh->rows * mesh->columns;
+	uint32_t block;
+	mt_result result;
+
+	if (!count || mesh->rows > SEGMENT_MAX_MEMBERS || count > SEGMENT_MAX_MEMBERS ||
+	    !mesh->devices)
+		return MT_BAD_ARGUMENT;
+	block = block_alloc(w, count * sizeof(uint32_t));
+	if (!block)
+		return MT_FULL;
+	result = mesh_members(w, block_at(w, block), mesh);
+	if (result == MT_OK)
+		return mesh_space(w, handle, mesh, block, flags);
+	block_free(w, block, count * sizeof(uint32_t));
+	return result;
 }
 
 mt_result space_unknown(struct writer *w, uint32_t handle, const struct writer_call *call)

@@ -2,13 +2,17 @@
 /*
  * A program that reports what it is told: one call of the library per line of standard input, the
  * answer as one number per line on standard output. Numbers in any base, texts in hexadecimal ("-"
- * none). It ends at the end of its input, or with `exit STATUS`.
+ * none). It ends at the end of its input, with `exit STATUS` or `raise SIGNAL`; `exec` makes
+ * another program of it that has nothing to report, `leader` ends its first thread alone.
  */
 #include "meshtally.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MAX_WORDS = 16, MAX_TEXT = 512 };
 
@@ -158,19 +162,51 @@ static uint64_t call_exit(const struct call *call)
 	exit((int)number(call, 1));
 }
 
+/* raise SIGNAL */
+static uint64_t call_raise(const struct call *call)
+{
+	return (uint64_t)raise((int)number(call, 1));
+}
+
+static uint64_t call_exec(const struct call *call)
+{
+	(void)call;
+	puts("0");
+	fflush(stdout);
+	execl("/bin/cat", "cat", (char *)NULL);
+	return 1;
+}
+
+static void *obey(void *unused);
+
+static uint64_t call_leader(const struct call *call)
+{
+	pthread_t thread;
+
+	(void)call;
+	if (pthread_create(&thread, NULL, obey, NULL) != 0)
+		return 1;
+	puts("0");
+	fflush(stdout);
+	pthread_exit(NULL);
+}
+
 static const struct {
 	const char *name;
 	uint64_t (*function)(const struct call *call);
 } calls[] = {
-	{"device", call_device}, {"mesh", call_mesh},   {"alloc", call_alloc}, {"free", call_free},
-	{"failed", call_failed}, {"ready", call_ready}, {"close", call_close}, {"push", call_push},
-	{"pop", call_pop},       {"mark", call_mark},   {"exit", call_exit},   {"kind", call_kind},
+	{"device", call_device}, {"mesh", call_mesh},     {"alloc", call_alloc},
+	{"free", call_free},     {"failed", call_failed}, {"ready", call_ready},
+	{"close", call_close},   {"push", call_push},     {"pop", call_pop},
+	{"mark", call_mark},     {"exit", call_exit},     {"kind", call_kind},
+	{"raise", call_raise},   {"exec", call_exec},     {"leader", call_leader},
 };
 
-int main(void)
+static void *obey(void *unused)
 {
 	char line[4096];
 
+	(void)unused;
 	while (fgets(line, sizeof line, stdin)) {
 		struct call call = {.count = 0};
 		char *rest = line, *word;
@@ -183,5 +219,10 @@ int main(void)
 		}
 		fflush(stdout);
 	}
-	return 0;
+	exit(0);
+}
+
+int main(void)
+{
+	obey(NULL);
 }

@@ -23,7 +23,7 @@ class Tally:
         self.env = {name: value for name, value in os.environ.items()
                     if not name.startswith(("MESHTALLY", "TT_ALLOC", "COLUMNS"))}
         self.env.update(MESHTALLY_DIR=str(self.dir), MESHTALLY_TT_SHM=str(self.counters),
-                        LC_ALL="C")
+                        MESHTALLY_STATE_DIR=str(tmp_path / "state"), LC_ALL="C")
 
     def __call__(self, *arguments, status=0, env=None, **options):
         """Runs a verb; its standard output as text. Fails if the exit status is another."""

@@ -121,6 +121,36 @@ def test_a_dead_process_in_the_counters(tally, version):
     put(tally, Format(version).file([(gone.pid, b"gone")]))
     process, = tally.json("ps")["processes"]
     assert (process["pid"], process["state"]) == (gone.pid, "dead")
+    assert not process["counted"]
+    devices = tally.json("devices")
+    assert kinds_of(devices["devices"][0]) == {}, "not counted"
+    totals = {total["kind"]: total for total in devices["counter_totals"]}
+    for kind, amount in FIGURES.items():
+        total = totals[kind]
+        assert (total["file_bytes"], total["live_bytes"], total["dead_bytes"]) == \
+            (amount, 0, amount), kind
+    for verb in ("ps", "devices"):
+        assert "device 0, DRAM: tt-metal's counters say 1 GB in all; their living processes " \
+            "have 0 B, their dead ones 1 GB" in tally(verb, env={"COLUMNS": "200"})
+
+
+def test_the_dead_beside_the_living(tally, stranger):
+    """What counts is what the living have; the file's total has both."""
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    put(tally, Format(3).file([(gone.pid, b"gone"), (stranger.pid, b"stock")]))
+    devices = tally.json("devices")
+    half = FIGURES["DRAM"] // 2
+    assert kinds_of(devices["devices"][0])["DRAM"]["bytes"] == half
+    total, = [total for total in devices["counter_totals"] if total["kind"] == "DRAM"]
+    assert (total["live_bytes"], total["dead_bytes"]) == (half, half)
+    assert "1 entry in tt-metal's counters belongs to dead" in tally("doctor", status=None)
+
+
+def test_totals_that_add_up_are_no_news(tally, stranger):
+    put(tally, Format(4).file([(stranger.pid, b"stock")]))
+    assert tally.json("devices")["counter_totals"] == []
+    assert "in all" not in tally("devices")
 
 
 def test_two_chips_and_two_processes(tally, stranger, mesh):
@@ -145,8 +175,11 @@ def test_a_segment_counts_and_the_counters_are_witness(tally, reporter):
 
     assert kinds_of(devices["devices"][0])["DRAM"]["bytes"] == 1 << 20
     witness = [each for each in devices["witnesses"] if each["kind"] == "DRAM"]
-    assert [(each["segment_bytes"], each["counter_bytes"]) for each in witness] == \
+    assert [(each["counted_bytes"], each["witness_bytes"]) for each in witness] == \
         [(1 << 20, (1 << 20) + 512)]
+    assert [(each["counted"], each["witness"]) for each in witness] == \
+        [("segment", "tt_metal_counters")]
+    assert "+512 B of what its segment says" in tally("ps")
     process, = [each for each in tally.json("ps")["processes"] if each["counted"]]
     assert process["source"] == "segment"
 
@@ -180,7 +213,28 @@ def test_damaged_files(tally, stranger, damage):
         put(tally, bytes(image))
     assert tally.json("devices")["devices"] == []
     unreadable, = tally.json("faults")["unreadable"]
-    assert f"tt_device_{CHIP}_memory" in unreadable["path"] and unreadable["reason"]
+    name = f"tt_device_{CHIP}_memory"
+    assert name in unreadable["path"] and unreadable["reason"]
+    assert tally.json("devices")["unreadable"] == [unreadable]
+    for verb in ("devices", "ps", "doctor"):
+        text = tally(verb, env={"COLUMNS": "400"}, status=None)
+        assert name in text and unreadable["reason"] in text, f"{verb}: {text}"
+    for figure in ("0 B", "0  B"):
+        assert figure not in tally("devices"), "not known is not 0"
+    if damage == "version":
+        assert "version" in unreadable["reason"]
+    elif damage == "not ready":
+        assert "not ready" in unreadable["reason"]
+
+
+def test_a_damaged_file_beside_good_ones(tally, stranger):
+    good = Format(4).file([(stranger.pid, b"x")])
+    put(tally, good)
+    put(tally, good[:8536] + bytes(40), CHIP + 1)
+    devices = tally.json("devices")
+    assert [device["unique_id"] for device in devices["devices"]] == [hex(CHIP)]
+    assert "not ready" in devices["unreadable"][0]["reason"]
+    assert "not ready" in tally("devices") and "1 file could not be read" in tally("top")
 
 
 def test_other_files_are_left_alone(tally, stranger):

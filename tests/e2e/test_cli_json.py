@@ -41,8 +41,8 @@ def crowd(tally, mesh):
 
 
 VERBS = {"devices": ("devices",), "ps": ("ps",), "ls": ("ls", "--dead"),
-         "ls --by": ("ls", "--by", "tag"), "leaks": ("leaks",), "faults": ("faults",),
-         "oom": ("oom",), "peak": ("peak",)}
+         "ls --by": ("ls", "--by", "tag"), "leaks": ("leaks",),
+         "leaks --dead": ("leaks", "--dead"), "faults": ("faults",), "oom": ("oom",), "peak": ("peak",)}
 
 
 def test_keys(crowd, tmp_path):

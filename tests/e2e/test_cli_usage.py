@@ -5,7 +5,7 @@ import re
 import pytest
 
 VERBS = ("run", "devices", "ps", "ls", "leaks", "faults", "oom", "peak", "top", "snapshot", "diff",
-         "doctor")
+         "doctor", "serve")
 DATA = ("devices", "ps", "ls", "leaks", "faults", "oom", "peak", "top")
 
 

@@ -71,6 +71,23 @@ static void overlap_across_processes_is_one_finding(void **state)
 	end(&fixture);
 }
 
+/* Of a client of the socket the banks may be unknown: then its spans say nothing. */
+static void no_overlap_where_banks_are_not_known(void **state)
+{
+	(void)state;
+	for (int known = 0; known < 2; known++) {
+		struct fixture fixture;
+
+		start(&fixture);
+		fixture.views[1]->is_proxy = true;
+		at(&fixture, 0, 0x1000, 0x1000);
+		at(&fixture, 1, 0, 0x2000)->one_bank = known == 0;
+		find(&fixture);
+		assert_int_equal(fixture.findings.findings.count, known);
+		end(&fixture);
+	}
+}
+
 /* Neighbours touch; other regions, kinds, views and closed spaces are elsewhere. */
 static void no_overlap(void **state)
 {
@@ -158,6 +175,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(overlap_across_processes_is_one_finding),
 		cmocka_unit_test(no_overlap),
+		cmocka_unit_test(no_overlap_where_banks_are_not_known),
 		cmocka_unit_test(over_capacity_and_dangling),
 		cmocka_unit_test(only_what_stays_is_told),
 		cmocka_unit_test(holes_per_bank),

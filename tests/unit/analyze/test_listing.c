@@ -59,7 +59,7 @@ static void orders(void **state)
 	}
 	ready(&fixture);
 	for (int order = 0; order < LIST_ORDER_LIMIT; order++) {
-		struct listing_options options = {(enum listing_order)order, 3, false};
+		struct listing_options options = {.order = (enum listing_order)order, .limit = 3};
 		struct listing listing;
 
 		listing_make(&listing, &fixture.machine, &fixture.selection, &options);
@@ -90,7 +90,7 @@ static void one_line_per_mesh_buffer(void **state)
 		}
 	ready(&fixture);
 	for (int order = 0; order < LIST_ORDER_LIMIT; order++) {
-		struct listing_options options = {(enum listing_order)order, 1, false};
+		struct listing_options options = {.order = (enum listing_order)order, .limit = 1};
 		struct listing listing;
 
 		listing_make(&listing, &fixture.machine, &fixture.selection, &options);
@@ -108,7 +108,7 @@ static void one_line_per_mesh_buffer(void **state)
  */
 static void what_is_not_joined(void **state)
 {
-	struct listing_options options = {LIST_BY_SIZE, 0, false};
+	struct listing_options options = {.order = LIST_BY_SIZE};
 	struct view_buffer *buffer;
 	struct fixture fixture;
 	struct listing listing;

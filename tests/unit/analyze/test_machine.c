@@ -102,8 +102,8 @@ static void counters_are_witness_or_source(void **state)
 	assert_false(machine.devices.items[0].figures[MT_DRAM].exact);
 	assert_int_equal(machine.processes.count, 3);
 	assert_int_equal(machine.witnesses.count, 1);
-	assert_int_equal(machine.witnesses.items[0].counter_bytes, 150);
-	assert_int_equal(machine.witnesses.items[0].segment_bytes, 100);
+	assert_int_equal(machine.witnesses.items[0].witness_bytes, 150);
+	assert_int_equal(machine.witnesses.items[0].counted_bytes, 100);
 	machine_finish(&machine);
 	build_free(built[0]);
 }

@@ -190,6 +190,8 @@ static void make_counters(struct example *example)
 	chip->processes[1] = (struct tt_process){.pid = 99, .bytes = {8192, 1024}, .name = "stock"};
 	chip->processes[2] =
 		(struct tt_process){.pid = 98, .bytes = {4096}, .name = "gone", .dead = true};
+	chip->bytes[TT_DRAM] = 23179264 + 8192 + 4096;
+	chip->bytes[TT_L1] = 1024;
 	*vec_add(&example->scene.counters.devices) = *chip;
 }
 

@@ -5,6 +5,7 @@
  */
 #include "cmocka_all.h"
 #include "example_scene.h"
+#include "example_sources.h"
 #include "listing.h"
 #include "safe.h"
 
@@ -13,6 +14,7 @@
 #include <string.h>
 
 static struct example example;
+static struct example_sources sources;
 
 typedef void (*draw)(struct text *out, size_t width);
 
@@ -72,6 +74,18 @@ static void draw_peak(struct text *out, size_t width)
 static void draw_top(struct text *out, size_t width)
 {
 	top_text(&example.scene, &plain, width, out);
+}
+
+static void draw_sources(struct text *out, size_t width)
+{
+	text_add(out, "-- ps\n");
+	ps_text(&sources.scene, &plain, width, out);
+	text_add(out, "-- top\n");
+	top_text(&sources.scene, &plain, width, out);
+	text_add(out, "-- devices\n");
+	devices_text(&sources.scene, &plain, width, out);
+	text_add(out, "-- ls\n");
+	ls_text(&sources.scene, &plain, width, out);
 }
 
 static char *read_golden(const char *path)
@@ -137,6 +151,7 @@ static void golden(void **state)
 	check("oom", draw_oom);
 	check("peak", draw_peak);
 	check("top", draw_top);
+	check("sources", draw_sources);
 }
 
 static void draw_help(struct text *out, size_t width)
@@ -164,7 +179,9 @@ int main(void)
 	int failed;
 
 	example_make(&example);
+	example_sources_make(&sources);
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	example_sources_finish(&sources);
 	example_finish(&example);
 	return failed;
 }

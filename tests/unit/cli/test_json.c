@@ -5,6 +5,7 @@
  */
 #include "cmocka_all.h"
 #include "example_scene.h"
+#include "example_sources.h"
 #include "listing.h"
 #include "run_summary.h"
 
@@ -13,7 +14,7 @@
 #include <string.h>
 
 static struct example example;
-static const struct options plain = {.by = -1, .limit = 20};
+static const struct report_query plain = {.by = -1, .limit = 20};
 
 static json_t *make_devices(void)
 {
@@ -32,7 +33,7 @@ static json_t *make_ls(void)
 
 static json_t *make_ls_by(void)
 {
-	static const struct options by_tag = {.by = SUM_BY_TAG, .limit = 20};
+	static const struct report_query by_tag = {.by = SUM_BY_TAG, .limit = 20};
 
 	return ls_json(&example.scene, &by_tag);
 }
@@ -50,7 +51,7 @@ static json_t *make_leaks(void)
 	json_t *json;
 
 	find_leaks(&leaks);
-	json = leaks_json(&example.scene, &leaks, 20);
+	json = leaks_json(&example.scene, &leaks, &plain);
 	leaks_finish(&leaks);
 	return json;
 }
@@ -61,7 +62,7 @@ static json_t *make_faults(void)
 	json_t *json;
 
 	findings_find(&findings, &example.scene.machine, &example.scene.selection);
-	json = faults_json(&example.scene, &findings, 20);
+	json = faults_json(&example.scene, &findings, &plain);
 	findings_finish(&findings);
 	return json;
 }
@@ -224,10 +225,54 @@ static void values(void **state)
 	assert_string_equal(json_string_value(json_object_get(process, "source")),
 	                    "tt_metal_counters");
 	assert_true(json_is_null(json_object_get(process, "faults")));
-	assert_non_null(find(json_object_get(devices, "witnesses"), "counter_bytes"));
+	assert_non_null(find(json_object_get(devices, "witnesses"), "witness_bytes"));
 	free(text);
 	json_decref(ps);
 	json_decref(devices);
+}
+
+static const char *word(const json_t *json, const char *key)
+{
+	return json_string_value(json_object_get(json, key));
+}
+
+/* Processes that are seen in several ways, and those whose server is gone. */
+static void sources(void **state)
+{
+	static const char *const expected[] = {"segment", "socket", "socket", "tt_metal_counters",
+	                                       "tt_metal_counters"};
+	struct example_sources seen;
+	json_t *ps, *devices, *processes, *stale, *witness;
+
+	(void)state;
+	example_sources_make(&seen);
+	ps = ps_json(&seen.scene, &plain);
+	devices = devices_json(&seen.scene, &plain);
+	processes = json_object_get(ps, "processes");
+	assert_int_equal(json_array_size(processes), ARRAY_COUNT(expected));
+	for (size_t i = 0; i < ARRAY_COUNT(expected); i++)
+		assert_string_equal(word(json_array_get(processes, i), "source"), expected[i]);
+	assert_string_equal(word(json_array_get(processes, 2), "state"), "stale");
+	assert_true(json_number_value(json_object_get(json_array_get(processes, 2),
+	                                              "stale_since_unix_seconds")) ==
+	            1795340000.0 - 200);
+	assert_true(json_is_null(
+		json_object_get(json_array_get(processes, 1), "stale_since_unix_seconds")));
+
+	stale = json_object_get(devices, "stale");
+	assert_int_equal(json_array_size(stale), 1);
+	assert_int_equal(json_integer_value(json_object_get(
+				 json_object_get(json_array_get(stale, 0), "process"), "pid")),
+	                 4730);
+	assert_true(json_number_value(json_object_get(json_array_get(stale, 0),
+	                                              "since_unix_seconds")) == 1795340000.0 - 200);
+	witness = json_array_get(json_object_get(devices, "witnesses"), 0);
+	assert_string_equal(word(witness, "counted"), "segment");
+	assert_string_equal(word(witness, "witness"), "socket");
+	assert_int_equal(json_array_size(json_object_get(devices, "unreadable")), 1);
+	json_decref(ps);
+	json_decref(devices);
+	example_sources_finish(&seen);
 }
 
 /* Arrays cut to their first element: what docs/api.md shows. */
@@ -261,6 +306,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(documented),
 		cmocka_unit_test(values),
+		cmocka_unit_test(sources),
 	};
 	int failed = 0;
 

@@ -2,9 +2,10 @@
 /* Options: what is wrong ends with status 2 and a sentence. */
 #include "cmocka_all.h"
 #include "listing.h"
-#include "verb.h"
+#include "options.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { MAX_ARGUMENTS = 12 };
@@ -104,6 +105,51 @@ static void run_leaves_the_rest_alone(void **state)
 	options_finish(&options);
 }
 
+static const struct verb *verb_with(const struct option_row *row)
+{
+	for (size_t i = 0; i < verb_count; i++)
+		if ((verbs[i].options & row->bit) != 0)
+			return &verbs[i];
+	return NULL;
+}
+
+/* One word of the table: the parser takes it, and --help tells it. */
+static void check_word(const struct verb *verb, const struct option_row *row, size_t word)
+{
+	const char *example = strchr(row->words[word], '=') != NULL ? "mark=a:1" : row->words[word];
+	char option[64];
+	const char *words[MAX_ARGUMENTS] = {verb->name, option, example};
+	struct text error = {0}, help = {0};
+	struct options options;
+
+	snprintf(option, sizeof(option), "--%s", row->name);
+	if (verb->least_arguments != 0) {
+		words[3] = "--keep=f"; /* which --at needs */
+		words[4] = "program";
+	}
+	assert_int_equal(option_word(row, example), word);
+	if (parse(&options, words, &error) != 0)
+		fail_msg("%s", text_string(&error));
+	help_verb(&help, verb);
+	assert_non_null(strstr(text_string(&help), row->words[word]));
+	text_finish(&help);
+	options_finish(&options);
+}
+
+static void words_are_taken_and_told(void **state)
+{
+	size_t count = 0;
+
+	(void)state;
+	for (size_t i = 0; i < option_row_count; i++) {
+		const struct option_row *row = &option_rows[i];
+
+		for (size_t j = 0; row->words != NULL && row->words[j] != NULL; j++, count++)
+			check_word(verb_with(row), row, j);
+	}
+	assert_true(count > 10);
+}
+
 static void statuses(void **state)
 {
 	char *none[] = {"meshtally", NULL};
@@ -124,6 +170,7 @@ int main(void)
 		cmocka_unit_test(wrong_usage),
 		cmocka_unit_test(right_usage),
 		cmocka_unit_test(run_leaves_the_rest_alone),
+		cmocka_unit_test(words_are_taken_and_told),
 		cmocka_unit_test(statuses),
 	};
 

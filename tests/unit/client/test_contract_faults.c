@@ -271,7 +271,7 @@ TEST(every_fault_in_the_header_has_a_name)
 	for (int result = MT_OK; result <= MT_BUSY; result++) {
 		const char *name = mt_result_name((mt_result)result);
 		bool known = result <= MT_NO_DETAIL ||
-		             (result >= MT_DUPLICATE && result <= MT_LOST_EVENTS) ||
+		             (result >= MT_DUPLICATE && result <= MT_MALFORMED) ||
 		             result >= MT_BAD_ARGUMENT;
 
 		same(strncmp(name, "MT_", 3), 0);

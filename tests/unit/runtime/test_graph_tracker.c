@@ -178,6 +178,43 @@ static void test_address_ids_keep_kinds_apart(void **state)
 	fixture_close(&f);
 }
 
+static mt_space other_space;
+static uint64_t other_id;
+
+static mt_result other_alloc(const struct mt_buffer *buffer)
+{
+	other_space = buffer->space;
+	other_id = buffer->id;
+	return MT_DUPLICATE;
+}
+
+/* Another table of functions gets the reports, and addresses alone where it asks for them. */
+static void test_reports_go_where_the_table_says(void **state)
+{
+	struct report_functions other = report_to_meshtally;
+	struct fixture f;
+	struct device_buffer dram = {.spec = {.role = MEMORY_MAIN, .bytes = 1}, .owned = true};
+	size_t before;
+
+	(void)state;
+	fixture_open(&f, "mesh", false);
+	other.alloc = other_alloc;
+	other.bare_addresses = true;
+	f.tracker.reports = &other;
+	dram.device = f.mesh->devices[0];
+	dram.address = 0x20000;
+	before = report_double_count(REPORT_ALLOC);
+	graph_tracker_track_allocate(&f.tracker, &dram);
+	assert_int_equal(report_double_count(REPORT_ALLOC), before);
+	assert_int_equal(other_space, dram.device->space);
+	assert_int_equal(other_id, 0x20000);
+	assert_int_equal(f.tracker.results[MT_DUPLICATE], 1);
+	graph_tracker_track_deallocate(&f.tracker, &dram);
+	assert_int_equal(report_double_get(REPORT_FREE, 0)->id, 0x20000);
+	f.tracker.reports = &report_to_meshtally;
+	fixture_close(&f);
+}
+
 static void test_naive_refuses_unique_ids(void **state)
 {
 	struct graph_tracker tracker;
@@ -197,6 +234,7 @@ int main(void)
 		cmocka_unit_test(test_naive_says_device_0_twice),
 		cmocka_unit_test(test_both_flags_and_parents),
 		cmocka_unit_test(test_address_ids_keep_kinds_apart),
+		cmocka_unit_test(test_reports_go_where_the_table_says),
 		cmocka_unit_test(test_naive_refuses_unique_ids),
 	};
 

@@ -51,7 +51,7 @@ static void hidden_until_published(void **state)
 	struct segment_file file;
 
 	(void)state;
-	assert_int_equal(segment_file_create(&file, 0x1234, SIZE, CAP), 0);
+	assert_int_equal(segment_file_create(&file, getpid(), 0x1234, SIZE, CAP), 0);
 	assert_int_equal(access(file.path, F_OK), -1);
 	assert_non_null(strstr(file.path, "-0000000000001234.seg"));
 	assert_int_equal(segment_file_publish(&file), 0);
@@ -66,7 +66,7 @@ static void locked_as_long_as_it_is_mapped(void **state)
 	struct segment_file file;
 
 	(void)state;
-	assert_int_equal(segment_file_create(&file, 1, SIZE, CAP), 0);
+	assert_int_equal(segment_file_create(&file, getpid(), 1, SIZE, CAP), 0);
 	assert_int_equal(segment_file_birth_fd, -1); /* no descriptor is left */
 	assert_int_equal(segment_file_publish(&file), 0);
 	assert_true(is_locked(file.path));
@@ -83,7 +83,7 @@ static void populates_up_to_the_cap(void **state)
 
 	(void)state;
 	errno = 7;
-	assert_int_equal(segment_file_create(&file, 2, SIZE, CAP), 0);
+	assert_int_equal(segment_file_create(&file, getpid(), 2, SIZE, CAP), 0);
 	assert_int_equal(segment_file_publish(&file), 0);
 	stat(file.path, &st);
 	assert_int_equal(st.st_size, SIZE);
@@ -110,7 +110,7 @@ static void the_names_directory_must_be_one(void **state)
 
 	(void)state;
 	setenv("MESHTALLY_DIR", "/proc/self/nowhere", 1);
-	assert_true(segment_file_create(&file, 3, SIZE, CAP) < 0);
+	assert_true(segment_file_create(&file, getpid(), 3, SIZE, CAP) < 0);
 	memset(path, 'x', sizeof path);
 	path[sizeof path - 1] = 0;
 	setenv("MESHTALLY_DIR", path, 1);
@@ -126,7 +126,7 @@ static void reaps_the_dead_and_nothing_else(void **state)
 	unsigned left = 0;
 
 	(void)state;
-	assert_int_equal(segment_file_create(&live, 4, SIZE, CAP), 0);
+	assert_int_equal(segment_file_create(&live, getpid(), 4, SIZE, CAP), 0);
 	assert_int_equal(segment_file_publish(&live), 0);
 	for (unsigned i = 0; i < 40; i++) {
 		snprintf(path, sizeof path, "%s/%u-%016x.seg", directory, i + 1, i);

@@ -157,6 +157,20 @@ static void row_decodes(void **state)
 	assert_memory_equal(at, "```", 3);
 }
 
+static void end_decodes(void **state)
+{
+	const char *at = block_of("values", "end");
+	struct segment_end it;
+
+	(void)state;
+	assert_int_equal(hexdump_read("end", (uint8_t *)&it, sizeof it), sizeof it);
+	VALUE(how);
+	VALUE(code);
+	VALUE(realtime_ns);
+	assert_memory_equal(at, "```", 3);
+	assert_int_equal(it.how, END_SIGNAL);
+}
+
 /* The line of a field in the table of its record. */
 static void field_is(const char *record, size_t record_bytes, const char *field, size_t offset,
                      size_t bytes)
@@ -187,10 +201,13 @@ static void tables_are_those_of_the_layout(void **state)
 	FIELD(segment_header, reserve);
 	FIELD(segment_header, commit);
 	FIELD(segment_header, no_detail_buffers);
+	FIELD(segment_header, end);
 	FIELD(segment_header, kind_names);
 	FIELD(segment_region, count);
 	FIELD(segment_process, start_ticks);
+	FIELD(segment_end, realtime_ns);
 	FIELD(segment_device, memories);
+	FIELD(segment_device, ordinals);
 	FIELD(segment_memory, align);
 	FIELD(segment_space, resident_count);
 	FIELD(segment_resident, op);
@@ -240,11 +257,9 @@ static int page_free(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(header_decodes),
-		cmocka_unit_test(slot_decodes),
-		cmocka_unit_test(event_decodes),
-		cmocka_unit_test(row_decodes),
-		cmocka_unit_test(tables_are_those_of_the_layout),
+		cmocka_unit_test(header_decodes), cmocka_unit_test(slot_decodes),
+		cmocka_unit_test(event_decodes),  cmocka_unit_test(row_decodes),
+		cmocka_unit_test(end_decodes),    cmocka_unit_test(tables_are_those_of_the_layout),
 	};
 
 	return cmocka_run_group_tests(tests, page_read, page_free);

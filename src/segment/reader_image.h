@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An image in memory, for the files that take, change, write and read images. */
+#ifndef MESHTALLY_SEGMENT_READER_IMAGE_H
+#define MESHTALLY_SEGMENT_READER_IMAGE_H
+
+#include "reader_copy.h"
+
+struct segment_image {
+	struct reader_copy *copy;
+};
+
+#endif
