@@ -118,11 +118,20 @@ struct server_state {
 	size_t bytes; /* of the text */
 };
 
+/* What a loaded machine does not change much: of all threads. */
+static double cpu_ms(void)
+{
+	struct timespec used;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	return (double)used.tv_sec * 1e3 + (double)used.tv_nsec / 1e6;
+}
+
 /* As the worker does it. */
-static double metrics_ms(struct server_state *state, double *ret_read_ms)
+static double metrics_ms(struct server_state *state, double *ret_read_ms, double *ret_cpu_ms)
 {
 	const struct scene_request request = {.depth = VIEW_TOTALS, .cache = state->cache};
-	double begin = bench_now_ns(), end;
+	double begin = bench_now_ns(), cpu_begin = cpu_ms(), end;
 	struct text out = {0}, error = {0};
 	struct scene scene;
 	struct metrics_input input = {
@@ -133,6 +142,7 @@ static double metrics_ms(struct server_state *state, double *ret_read_ms)
 	input.cache = scene_cache_stats(state->cache);
 	metrics_write(&out, &input, true);
 	end = bench_now_ns();
+	*ret_cpu_ms = cpu_ms() - cpu_begin;
 	state->bytes = out.length;
 	scene_close(&scene);
 	text_finish(&out);
@@ -207,7 +217,7 @@ int main(void)
 	static const char *const names[CASES] = {"nothing known before", "all have changed",
 	                                         "none has changed"};
 	struct member members[PROCESSES];
-	double times[CASES][TURNS], reads[CASES][TURNS], floors[TURNS];
+	double times[CASES][TURNS], reads[CASES][TURNS], cpu[CASES][TURNS], floors[TURNS];
 	struct server_state kept = {0};
 	size_t bytes = 0;
 
@@ -224,19 +234,22 @@ int main(void)
 		struct server_state fresh = {0};
 
 		make(&fresh);
-		times[NONE][turn] = metrics_ms(&fresh, &reads[NONE][turn]);
+		times[NONE][turn] = metrics_ms(&fresh, &reads[NONE][turn], &cpu[NONE][turn]);
 		finish(&fresh);
 		change(members);
-		times[CHANGED][turn] = metrics_ms(&kept, &reads[CHANGED][turn]);
-		times[SAME][turn] = metrics_ms(&kept, &reads[SAME][turn]);
+		times[CHANGED][turn] =
+			metrics_ms(&kept, &reads[CHANGED][turn], &cpu[CHANGED][turn]);
+		times[SAME][turn] = metrics_ms(&kept, &reads[SAME][turn], &cpu[SAME][turn]);
 		floors[turn] = floor_ms(&bytes);
 	}
 	printf("%d processes x %d devices, %zu KB of metrics; floor: %zu KB in %.2f ms\n",
 	       PROCESSES, DEVICES, kept.bytes >> 10, bytes >> 10, bench_median(floors, TURNS));
-	printf("%-22s %10s %10s %10s %10s\n", "", "reading", "all, ms", "wanted", "all/floor");
+	printf("%-22s %10s %10s %10s %10s %10s\n", "", "reading", "all, ms", "CPU, ms", "wanted",
+	       "all/floor");
 	for (int i = 0; i < CASES; i++)
-		printf("%-22s %10.2f %10.2f %10.1f %10.2f\n", names[i],
-		       bench_median(reads[i], TURNS), bench_median(times[i], TURNS), 10.0,
+		printf("%-22s %10.2f %10.2f %10.2f %10.1f %10.2f\n", names[i],
+		       bench_median(reads[i], TURNS), bench_median(times[i], TURNS),
+		       bench_median(cpu[i], TURNS), 10.0,
 		       bench_median(times[i], TURNS) / bench_median(floors, TURNS));
 	finish(&kept);
 	for (int i = 0; i < PROCESSES; i++) {

@@ -75,11 +75,21 @@ static bool is_over(const struct segment_view *view)
 	return view->life != LIFE_ALIVE && view->life != LIFE_IMAGE;
 }
 
+/* Whether the subject of a view goes by this pid. A proxy knows two of a process in another pid
+ * namespace: its own there is what that puts into a segment. */
+static bool goes_by(const struct segment_view *view, const struct segment_process *name)
+{
+	if (view->subject.pid == name->pid && view->subject.pid_ns == name->pid_ns)
+		return true;
+	return view->inner_pid_ns != 0 && view->inner_pid == name->pid &&
+	       view->inner_pid_ns == name->pid_ns;
+}
+
 /* The same process: the pid in the same pid namespace, and the same start. Two that live are the
  * same without it. */
 static bool is_same_subject(const struct segment_view *a, const struct segment_view *b)
 {
-	if (a->subject.pid != b->subject.pid || a->subject.pid_ns != b->subject.pid_ns)
+	if (!goes_by(a, &b->subject) && !goes_by(b, &a->subject))
 		return false;
 	if (a->subject.start_ticks == b->subject.start_ticks)
 		return true;

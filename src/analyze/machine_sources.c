@@ -32,13 +32,28 @@ static bool counts_on(const struct machine_process *process, uint32_t row)
 	return false;
 }
 
+/* The first that may be of this subject; then the next. Those of one pid are chained; where a
+ * subject goes by two, all are looked at. */
+static size_t first_of(const struct machine *machine, size_t subject, bool two_pids)
+{
+	return two_pids && machine->processes.count != 0 ? 0 : subject;
+}
+
+static size_t next_of(const struct machine *machine, size_t process, bool two_pids)
+{
+	if (!two_pids)
+		return machine->processes.items[process].next;
+	return process + 1 < machine->processes.count ? process + 1 : SIZE_MAX;
+}
+
 /* What all views of a process that count on the row hold there. */
 static uint64_t counted_bytes(const struct machine *machine, size_t subject, uint32_t row,
-                              uint32_t kind)
+                              uint32_t kind, bool two_pids)
 {
 	uint64_t bytes = 0;
 
-	for (size_t i = subject; i != SIZE_MAX; i = machine->processes.items[i].next) {
+	for (size_t i = first_of(machine, subject, two_pids); i != SIZE_MAX;
+	     i = next_of(machine, i, two_pids)) {
 		const struct machine_process *process = &machine->processes.items[i];
 
 		if (process->view != NULL && process->counted && process->subject == subject)
@@ -48,11 +63,12 @@ static uint64_t counted_bytes(const struct machine *machine, size_t subject, uin
 }
 
 /* One kind of one row, if either has something there. */
-static void add_witness(struct machine *machine, struct machine_witness witness)
+static void add_witness(struct machine *machine, struct machine_witness witness, bool two_pids)
 {
 	size_t subject = machine->processes.items[witness.process].subject;
 
-	witness.counted_bytes = counted_bytes(machine, subject, witness.row, witness.kind);
+	witness.counted_bytes =
+		counted_bytes(machine, subject, witness.row, witness.kind, two_pids);
 	if (witness.counted_bytes != 0 || witness.witness_bytes != 0)
 		*vec_add(&machine->witnesses) = witness;
 }
@@ -70,18 +86,19 @@ static void add_socket_witness(struct machine *machine, const struct machine_pro
 {
 	struct machine_witness witness = {.source = SOURCE_SOCKET, .row = row};
 	const struct machine_process *processes = machine->processes.items;
-	size_t i = proxy->subject;
+	bool two_pids = proxy->view->inner_pid_ns != 0;
+	size_t i = first_of(machine, proxy->subject, two_pids);
 
 	while (i != SIZE_MAX &&
 	       (processes[i].subject != proxy->subject || !counts_on(&processes[i], row)))
-		i = processes[i].next;
+		i = next_of(machine, i, two_pids);
 	if (i == SIZE_MAX)
 		return;
 	witness.process = i;
 	for (uint32_t kind = 0; kind < machine->kind_count; kind++) {
 		witness.kind = (uint8_t)kind;
 		witness.witness_bytes = said_bytes(proxy, proxy->chips, row, kind);
-		add_witness(machine, witness);
+		add_witness(machine, witness, two_pids);
 	}
 }
 
@@ -118,7 +135,7 @@ static void add_counter_witness(struct machine *machine, const struct tt_process
 	for (size_t i = 0; i < TT_COUNTER_LIMIT; i++) {
 		witness.kind = machine_add_kind(machine, tt_counter_names[i]);
 		witness.witness_bytes = from->bytes[i];
-		add_witness(machine, witness);
+		add_witness(machine, witness, false);
 	}
 }
 

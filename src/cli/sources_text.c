@@ -8,16 +8,19 @@
 static void counters_note(const struct scene *scene, bool dead, size_t width, struct text *out)
 {
 	const struct machine_process *process;
+	bool any = false, any_dead = false;
 
 	vec_for (process, &scene->machine.processes)
 		if (process->source == SOURCE_COUNTERS && scene_shows(scene, process, dead)) {
-			safe_wrap(out,
-			          dead ? "* totals only, from tt-metal's counters; of a dead "
-			                 "process: what it never took back, not counted"
-			               : "* totals only, from tt-metal's counters",
-			          width, 2);
-			return;
+			any = true;
+			any_dead = any_dead || process->dead;
 		}
+	if (any)
+		safe_wrap(out,
+		          any_dead ? "* totals only, from tt-metal's counters; of a dead process: "
+		                     "what it never took back, not counted"
+		                   : "* totals only, from tt-metal's counters",
+		          width, 2);
 }
 
 void stale_note(const struct scene *scene, size_t width, struct text *out)

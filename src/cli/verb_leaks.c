@@ -3,6 +3,7 @@
 #include "end_words.h"
 #include "ended.h"
 #include "even.h"
+#include "postmortem_dir.h"
 #include "render.h"
 #include "safe.h"
 
@@ -107,7 +108,8 @@ static uint64_t left_without_record(const struct scene *scene)
 /* Nothing was found: whether that says that there is nothing. */
 static void no_leak_text(const struct scene *scene, size_t width, struct text *out)
 {
-	bool part = left_without_record(scene) != 0 || scene_unknown(scene, true) != 0;
+	bool part = left_without_record(scene) != 0 || scene_unknown(scene, true) != 0 ||
+	            scene->rejects.count != 0;
 
 	scene_nothing_text(scene, "Whether anything was leaked, lost or left",
 	                   part ? "Nothing is known to be leaked, lost or left."
@@ -174,7 +176,7 @@ static void print_ended(struct table *table, const struct ended *ended)
 		cell_count(table, ended->faults);
 	else
 		table_cell(table, "-");
-	text_command(&command, ended->process->command, 40);
+	text_command(&command, ended->process->command, 200);
 	table_cell(table, "%s", text_string(&command));
 	text_finish(&command);
 }
@@ -188,7 +190,7 @@ void ended_text(const struct ended_list *list, size_t limit, size_t width, struc
 		{"LEFT", TABLE_RIGHT, 0, 0},
 		{"RECORDS", TABLE_RIGHT, 1, 0},
 		{"FAULTS", TABLE_RIGHT | TABLE_HIDE_EMPTY, 2, 0},
-		{"COMMAND", TABLE_FLEXIBLE | TABLE_CUT_START, 0, 8},
+		{"COMMAND", TABLE_FLEXIBLE, 0, 12},
 	};
 	size_t count = limit != 0 && limit < list->count ? limit : list->count;
 	struct table table;
@@ -203,6 +205,49 @@ void ended_text(const struct ended_list *list, size_t limit, size_t width, struc
 	if (count < list->count)
 		text_addf(out, "the last %zu of %zu\n", count, list->count);
 	text_add(out, "\n");
+}
+
+/* Where the dead were looked for. */
+static void no_ended_text(const struct scene *scene, size_t width, struct text *out)
+{
+	char(*dirs)[PATH_MAX] = mem_calloc(POSTMORTEM_DIRS, sizeof(*dirs));
+	size_t count = postmortem_dirs(dirs, POSTMORTEM_DIRS);
+	struct text line = {0};
+
+	text_add(out, "No process is known that has ended and left something.\n");
+	text_add(&line, "Post-mortems, which `meshtally serve` keeps, are looked for in ");
+	for (size_t i = 0; i < count; i++) {
+		text_add(&line, i == 0 ? "" : ", ");
+		safe_terminal(&line, dirs[i]);
+	}
+	text_add(&line, "; segments of the dead in ");
+	for (size_t i = 0; i < scene->dir_count; i++) {
+		text_add(&line, i == 0 ? "" : ", ");
+		safe_terminal(&line, scene->dirs[i]);
+	}
+	if (scene->dir_count == 0)
+		text_add(&line, "/run/meshtally and /dev/shm, where no program has made any");
+	safe_wrap(out, line.bytes, width, 2);
+	scene_unknown_text(scene, true, width, out);
+	text_finish(&line);
+	free(dirs);
+}
+
+static void unread_text(const struct scene *scene, size_t width, struct text *out)
+{
+	const struct segment_reject *reject;
+	struct text line = {0};
+
+	vec_for (reject, &scene->rejects) {
+		text_clear(&line);
+		text_add(&line, "not read: ");
+		safe_terminal(&line, reject->path);
+		text_add(&line, " (");
+		safe_terminal(&line, reject->reason);
+		text_add(&line, ")");
+		safe_wrap(out, line.bytes, width, 2);
+	}
+	text_finish(&line);
 }
 
 /* A file that is a post-mortem, and not a snapshot that somebody took. */
@@ -239,10 +284,14 @@ int verb_leaks(const struct options *options)
 		status = show_json(json);
 	} else {
 		ended_text(&ended, options->limit, show_width(), &out);
-		if (scene_is_empty(&scene) && !options->dead)
+		if (options->dead && options->from == NULL && ended.count == 0)
+			no_ended_text(&scene, show_width(), &out);
+		else if (scene_is_empty(&scene) && !options->dead)
 			scene_empty_text(&scene, &out);
 		else
 			leaks_text(&scene, &leaks, options->limit, show_width(), &out);
+		if (options->dead)
+			unread_text(&scene, show_width(), &out);
 		status = show_text(&out);
 	}
 	if (status == STATUS_OK && options->check &&

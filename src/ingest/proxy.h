@@ -75,14 +75,19 @@ uint32_t proxy_device_limit(const struct proxy *proxy);
 /* How many buffers are live. */
 uint64_t proxy_live(const struct proxy *proxy);
 
-/* Gives back memory that frees have left, some of it at a time. Call when it is idle. Returns whether
- * there may be more. */
+/* Gives back memory that frees have left, some of it at a time. Call when it is idle. Returns
+ * whether there may be more. */
 bool proxy_trim(struct proxy *proxy);
 
 /* The subject has ended: says so in the segment, leaves the file for the post-mortem and frees
  * everything else, the proxy included. A segment that nobody needs (nothing was live, no fault) is
  * removed: *ret_kept (or NULL) tells. */
 void proxy_end(struct proxy *proxy, const struct segment_end *end, bool *ret_kept);
+
+/* The same in two: the word in the segment, which takes no time, and then, in as many calls as it
+ * returns true for, everything else. Only when that is done is the file's lock given up. */
+void proxy_mark_end(struct proxy *proxy, const struct segment_end *end, bool *ret_kept);
+bool proxy_bury(struct proxy *proxy);
 
 /* The server ends, the subject does not: leaves the file for the next server, and frees the proxy.
  */

@@ -24,6 +24,7 @@ struct proxy {
 	struct writer_call call;
 	uint32_t kernel_kind;
 	uint32_t device_limit;
+	struct writer_releasing releasing;
 	struct proxy_device table[TT_DEVICE_LIMIT];
 };
 

@@ -11,7 +11,7 @@
 #include "selection.h"
 #include "text.h"
 
-enum { SCENE_MAX_DIRS = 64 };
+enum { SCENE_MAX_DIRS = 256 };
 
 struct scene_cache;
 

@@ -225,6 +225,11 @@ static void take_file(struct scene_cache *cache, struct entry *entry, struct sce
 	cache->hooks.loaded(cache->hooks.arg, entry->view);
 }
 
+static bool is_of_proxy(const struct scene_file *file)
+{
+	return file->error == 0 && file->view->is_proxy;
+}
+
 static void load_changed(struct scene_cache *cache)
 {
 	VEC(struct scene_file) files = {0};
@@ -244,8 +249,12 @@ static void load_changed(struct scene_cache *cache)
 		*vec_add(&of) = (size_t)(entry - cache->entries.items);
 	}
 	scene_load(files.items, files.count, VIEW_TOTALS);
-	for (size_t i = 0; i < files.count; i++)
-		take_file(cache, &cache->entries.items[of.items[i]], &files.items[i]);
+	/* What processes say themselves comes first: beside it the others are witnesses. */
+	for (int proxies = 0; proxies < 2; proxies++)
+		for (size_t i = 0; i < files.count; i++)
+			if (is_of_proxy(&files.items[i]) == (proxies != 0))
+				take_file(cache, &cache->entries.items[of.items[i]],
+				          &files.items[i]);
 	vec_finish(&files);
 	vec_finish(&of);
 }

@@ -44,6 +44,17 @@ static bool take_place(struct scene *scene, struct segment_view *view, const cha
 	return true;
 }
 
+/* Anything else would count as something that is there now. */
+static int check(const struct segment_view *view, const char *path, struct segment_reject *ret)
+{
+	if (view != NULL && view->end.realtime_ns != 0 && view->life != LIFE_ALIVE &&
+	    view->life != LIFE_IMAGE)
+		return 0;
+	snprintf(ret->path, sizeof(ret->path), "%.*s", (int)sizeof(ret->path) - 1, path);
+	snprintf(ret->reason, sizeof(ret->reason), "no post-mortem: it does not tell of an end");
+	return -EINVAL;
+}
+
 static void add_file(struct scene *scene, const char *dir, const struct postmortem_file *file)
 {
 	struct segment_reject reject = {.path = "", .reason = ""};
@@ -53,6 +64,8 @@ static void add_file(struct scene *scene, const char *dir, const struct postmort
 
 	snprintf(path, sizeof(path), "%s/%s", dir, file->name);
 	error = segment_file_read(path, take_view, &view, &reject);
+	if (error == 0)
+		error = check(view, path, &reject);
 	if (error == 0 && !take_place(scene, view, path))
 		segment_view_destroy(view);
 	if (error == 0 || error == -ENOENT) /* pruned just now */

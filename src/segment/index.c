@@ -13,7 +13,9 @@
 
 enum {
 	INDEX_SLACK = 1024,      /* entries behind the end: clusters do not wrap around */
-	INDEX_STEP = 8,          /* positions moved per insert while growing */
+	INDEX_STEP = 8,          /* positions moved per insert while growing, */
+	INDEX_STEP_BACK = 64,    /* and while shrinking, */
+	INDEX_SHRINK = 32,       /* which is by that at most: half of it is for such inserts */
 	INDEX_AHEAD = 65536,     /* entries populated at once: 1 MiB */
 	INDEX_RELEASE = 1 << 16, /* entries given back at once: 1 MiB */
 	INDEX_PATIENCE = 1024,
@@ -112,6 +114,12 @@ static int growth_begin(struct index *index)
 	return 0;
 }
 
+static void release(struct index_table *now)
+{
+	madvise(now->entries + now->released, INDEX_RELEASE * sizeof *now->entries, MADV_DONTNEED);
+	now->released += INDEX_RELEASE;
+}
+
 int index_tend(struct index *index)
 {
 	struct index_table *now = &index->now;
@@ -124,11 +132,8 @@ int index_tend(struct index *index)
 	}
 	if (wants_ready(index))
 		table_ready(&index->next);
-	if (wants_release(index)) {
-		madvise(now->entries + now->released, INDEX_RELEASE * sizeof *now->entries,
-		        MADV_DONTNEED);
-		now->released += INDEX_RELEASE;
-	}
+	if (wants_release(index))
+		release(now);
 	return 0;
 }
 
@@ -136,7 +141,8 @@ int index_tend(struct index *index)
 static void move_some(struct index *index)
 {
 	struct index_table *now = &index->now, *next = &index->next;
-	uint64_t end = index->moved + INDEX_STEP;
+	uint64_t end =
+		index->moved + (next->capacity < now->capacity ? INDEX_STEP_BACK : INDEX_STEP);
 
 	if (end > table_entries(now))
 		end = table_entries(now);
@@ -229,18 +235,37 @@ static int growth_finish(struct index *index)
 	return error;
 }
 
-void index_shrink(struct index *index, uint64_t floor)
+static bool shrink_begin(struct index *index, uint64_t floor)
 {
-	uint64_t capacity = index->count * 2 > floor ? index->count * 2 : floor;
+	uint64_t capacity = index->count * 2 + index->now.capacity / INDEX_SHRINK;
 
-	if (index->next.entries && growth_finish(index))
-		return;
-	if (index->now.capacity < capacity * 2 || table_init(&index->next, capacity))
-		return;
+	if (capacity < floor)
+		capacity = floor;
+	if (index->now.capacity < capacity * 2 || table_init(&index->next, capacity)) {
+		memset(&index->next, 0, sizeof index->next);
+		return false;
+	}
 	index->cursor = 0;
 	index->moved = 0;
 	index->append = 0;
-	growth_finish(index);
+	return true;
+}
+
+bool index_shrink(struct index *index, uint64_t floor, uint64_t positions)
+{
+	uint64_t end, before;
+
+	if (!index->next.entries && !shrink_begin(index, floor))
+		return false;
+	for (end = index->moved + positions; index->next.entries && index->moved < end;) {
+		before = index->moved;
+		move_some(index);
+		if (index->next.entries && index->moved == before)
+			return false; /* no room: it stays as it is until something is erased */
+		if (wants_release(index))
+			release(&index->now);
+	}
+	return true;
 }
 
 int index_insert_crowded(struct index *index, struct index_entry *entry, uint64_t hash,

@@ -52,8 +52,9 @@ bool index_wants_tending(const struct index *index);
  * readers of other fields, but one against every other call on this index. */
 int index_tend(struct index *index);
 
-/* Gives memory back after many erasures, down to a capacity of `floor`. In one go. */
-void index_shrink(struct index *index, uint64_t floor);
+/* Gives memory back after many erasures, down to a capacity of `floor`: moves so many positions,
+ * and returns whether there is more to do. Anything may happen between two calls. */
+bool index_shrink(struct index *index, uint64_t floor, uint64_t positions);
 
 static inline uint64_t index_home(const struct index_table *table, uint64_t hash)
 {

@@ -258,8 +258,15 @@ struct segment_counters {
 	uint32_t frame[SEGMENT_MAX_DEVICES]; /* frame + 1 of that peak's composition; 0 none */
 };
 
-/* segment_slot.aux */
-enum { SLOT_HAS_DETAIL = 1, SLOT_HAS_SHARES = 2, SLOT_ONE_BANK = 4 };
+/* segment_slot.aux. From SLOT_REPEATS_SHIFT on: how many more frees than one belong to the record,
+ * up to SLOT_REPEATS_MAX, which stands for as many or more. Only proxies write that. */
+enum {
+	SLOT_HAS_DETAIL = 1,
+	SLOT_HAS_SHARES = 2,
+	SLOT_ONE_BANK = 4,
+	SLOT_REPEATS_SHIFT = 8,
+	SLOT_REPEATS_MAX = 255
+};
 
 /* One buffer: what was true at its allocation. The bit in the bitmap says whether it is live; in a
  * closed space, a bit that is still set is what was not given back. */

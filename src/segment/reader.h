@@ -17,7 +17,8 @@ struct segment_reject {
 };
 
 /* The directories a reader looks in: $MESHTALLY_DIR alone if set, else every subdirectory of
- * /run/meshtally and every /dev/shm/meshtally-<uid> that it may read. Returns their number, at most limit. */
+ * /run/meshtally and every /dev/shm/meshtally-<uid> that it may read. Returns their number, at most
+ * limit. */
 size_t segment_dirs(char (*ret_paths)[256], size_t limit);
 
 /* Calls found() for each *.seg of a directory, sorted by name; rejected (or NULL) for what cannot
@@ -25,8 +26,8 @@ size_t segment_dirs(char (*ret_paths)[256], size_t limit);
 int segment_dir_scan(const char *dir, int (*found)(const char *path, void *arg),
                      void (*rejected)(const struct segment_reject *, void *arg), void *arg);
 
-/* Reads the segment at path. `owner` is the uid the file must belong to, or -1 for any. 0 and a view to be destroyed by the
- * caller, or a negative errno with the reason in ret_reject. */
+/* Reads the segment at path. `owner` is the uid the file must belong to, or -1 for any. 0 and a
+ * view to be destroyed by the caller, or a negative errno with the reason in ret_reject. */
 int segment_view_load(const char *path, uid_t owner, enum view_depth depth,
                       struct segment_view **ret_view, struct segment_reject *ret_reject);
 
@@ -49,14 +50,16 @@ struct segment_peek {
 	struct segment_process subject;
 	char comm[17];
 };
-int segment_peek(const char *path, struct segment_peek *ret_peek, struct segment_reject *ret_reject);
+int segment_peek(const char *path, struct segment_peek *ret_peek,
+                 struct segment_reject *ret_reject);
 
 /*
  * Images: raw copies of segments, such that the very code that reads a live segment reads them
  * later. A snapshot file holds any number; a plain segment file is one as well.
  */
 struct segment_image;
-int segment_image_take(const char *path, struct segment_image **ret_image, struct segment_reject *ret_reject);
+int segment_image_take(const char *path, struct segment_image **ret_image,
+                       struct segment_reject *ret_reject);
 int segment_image_write(const struct segment_image *image, int fd);
 void segment_image_destroy(struct segment_image *image);
 /* Notes in the image, not in the segment, how the subject ended. Its life in views of the image is
@@ -68,8 +71,8 @@ uint64_t segment_image_bytes(const struct segment_image *image);
  * without detail: totals and rows stay what they were. */
 int segment_image_reduce(struct segment_image *image, uint32_t buffers);
 /* Calls found() with each view in a snapshot file; the callee owns the view. */
-int segment_file_read(const char *path, int (*found)(struct segment_view *view, void *arg), void *arg,
-                      struct segment_reject *ret_reject);
+int segment_file_read(const char *path, int (*found)(struct segment_view *view, void *arg),
+                      void *arg, struct segment_reject *ret_reject);
 /* For the fuzzer and the tests: a view of the bytes of one image in memory. What is missing at the
  * end of a plain segment is taken as zeros, so that small inputs do; of a file it is refused. */
 int segment_view_parse(const void *bytes, size_t size, enum view_depth depth,

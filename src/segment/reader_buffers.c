@@ -217,6 +217,7 @@ static int buffer_add(struct parse *p, const struct record *record)
 	buffer->class_now = record->info->class_now;
 	buffer->closed = row->closed;
 	buffer->one_bank = slot->aux & SLOT_ONE_BANK;
+	buffer->repeats = (uint8_t)(slot->aux >> SLOT_REPEATS_SHIFT);
 	buffer->site = parse_string(p, slot->site);
 	if (record->detail) {
 		buffer->parent = record->detail->parent;

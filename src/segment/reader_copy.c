@@ -100,8 +100,9 @@ static int table_copy(struct reader_copy *copy, enum segment_region_id id)
 	return 0;
 }
 
-/* The arrays are for 1,024 devices; what is copied are those of the devices that there are. */
-static int counters_copy(struct reader_copy *copy)
+/* The arrays are for 1,024 devices; what is copied are those of the devices that there are. Nobody
+ * looks at the rest of a copy without records: clearing it is most of what this would cost. */
+static int counters_copy(struct reader_copy *copy, bool with_slots)
 {
 	static const struct {
 		size_t offset, size;
@@ -118,7 +119,10 @@ static int counters_copy(struct reader_copy *copy)
 
 	table->count =
 		region->count < copy->header.kind_count ? region->count : copy->header.kind_count;
-	table->data = arena_take(copy->arena, table->count, sizeof(struct segment_counters));
+	table->data =
+		with_slots ? arena_take(copy->arena, table->count, sizeof(struct segment_counters))
+			   : arena_take_raw(copy->arena, table->count,
+	                                    sizeof(struct segment_counters));
 	if (!table->data)
 		return -ENOMEM;
 	for (kind = 0; kind < table->count; kind++)
@@ -159,7 +163,7 @@ static int members_copy(struct reader_copy *copy)
 
 /* Spaces, rows and counters; says whether they are those at copy->op. `commit` comes before the
  * counts of the tables, so that these hold at least what there was at that op. */
-static int totals_copy(struct reader_copy *copy)
+static int totals_copy(struct reader_copy *copy, bool with_slots)
 {
 	struct copy_words words = copy_words(copy);
 	int error;
@@ -175,7 +179,7 @@ static int totals_copy(struct reader_copy *copy)
 	if (!error)
 		error = table_copy(copy, REGION_ROWS);
 	if (!error)
-		error = counters_copy(copy);
+		error = counters_copy(copy, with_slots);
 	words = copy_words(copy);
 	copy->totals_exact = words.reserve == copy->op;
 	copy->totals_off = words.reserve - copy->op;
@@ -261,7 +265,7 @@ static int attempt(struct reader_copy *copy, bool with_slots, int totals_tries, 
 	do {
 		error = copy_clear(copy);
 		if (!error)
-			error = totals_copy(copy);
+			error = totals_copy(copy, with_slots);
 	} while (!error && !copy->totals_exact && !copy_is_dead(copy) && --totals_tries > 0);
 	if (error)
 		return error;

@@ -165,6 +165,8 @@ static void buffer_put(struct replay *r, const struct view_buffer *from)
 			from->one_bank ? from->span : from->span * space->kinds[from->kind].banks;
 	if (writer_record_put(r->w, &record) >= MT_DUPLICATE)
 		r->failed = true;
+	else
+		writer_repeats_put(r->w, record.hash, of->handle, from->repeats);
 }
 
 /* Shares that are gone, and not taken over by a LOCAL record. */

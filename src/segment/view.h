@@ -72,6 +72,7 @@ struct view_buffer {
 	uint16_t flags; /* MT_* */
 	uint8_t kind;
 	uint8_t class_now; /* CLASS_* */
+	uint8_t repeats;   /* frees that belong to it beside its own; SLOT_REPEATS_MAX: or more */
 	bool closed;
 	bool one_bank;    /* span lies in one bank: held = span, else span * banks */
 	bool incomplete;  /* freed while reading: address and site are not known */

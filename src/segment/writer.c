@@ -246,17 +246,38 @@ static mt_result record_fault(struct writer *w, const struct record *record, mt_
 	return writer_fault(w, &fault);
 }
 
-/* One more of the frees to come is not that of the record itself. */
-static void repeat_note(struct writer *w, uint64_t hash)
+void repeats_show(struct writer *w, uint32_t slot_number, uint64_t count)
+{
+	struct segment_slot *slot = slot_at(w, slot_number);
+	uint32_t shown = count < SLOT_REPEATS_MAX ? (uint32_t)count : SLOT_REPEATS_MAX;
+	uint32_t others = slot->aux & ((1u << SLOT_REPEATS_SHIFT) - 1);
+
+	__atomic_store_n(&slot->aux, (uint16_t)(others | shown << SLOT_REPEATS_SHIFT),
+	                 __ATOMIC_RELEASE);
+}
+
+/* `more` of the frees to come are not that of the record itself. */
+static void repeat_note(struct writer *w, uint64_t hash, uint32_t slot, uint64_t more)
 {
 	struct index_entry *known = index_find(&w->views, hash);
+	uint64_t count = (known ? known->place : 0) + more;
 
 	if (known)
-		known->place++;
-	else
-		index_insert(&w->views, hash, 1);
+		known->place = count;
+	else if (index_insert(&w->views, hash, count))
+		return;
+	if (w->repeats != REPEATS_ARE_FAULTS)
+		repeats_show(w, slot, count);
 	if (index_wants_tending(&w->views))
 		index_tend(&w->views);
+}
+
+void writer_repeats_put(struct writer *w, uint64_t hash, uint32_t space, uint32_t count)
+{
+	struct index_entry *entry = record_find(w, hash, space);
+
+	if (entry && count && w->repeats != REPEATS_ARE_FAULTS)
+		repeat_note(w, hash, place_slot(entry->place), count);
 }
 
 /* The same id again while it is live. Returns whether the new one is to be recorded. */
@@ -268,7 +289,7 @@ static bool alloc_again(struct writer *w, struct record *record, struct index_en
 
 	if (record->class == CLASS_VIEW || record->class == CLASS_SUB) {
 		/* A view that goes by its owner's id: one of the frees to come is the view's. */
-		repeat_note(w, record->hash);
+		repeat_note(w, record->hash, slot, 1);
 		return false;
 	}
 	if (old->bytes == record->buffer->bytes && w->rows[row].kind == record->buffer->kind) {
@@ -277,7 +298,7 @@ static bool alloc_again(struct writer *w, struct record *record, struct index_en
 			return false;
 		}
 		w->repeated++;
-		repeat_note(w, record->hash);
+		repeat_note(w, record->hash, slot, 1);
 		return false;
 	}
 	record->told = record_fault(w, record, MT_REPLACED, slot, row);

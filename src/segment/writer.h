@@ -73,6 +73,27 @@ struct writer_pending {
 	uint32_t space, tag, site, thread;
 };
 
+/* A trim under way: see writer_trim.c. */
+enum writer_trim_step {
+	TRIM_NONE,
+	TRIM_QUEUE,
+	TRIM_PAGES,
+	TRIM_DETAILS,
+	TRIM_PHANTOMS,
+	TRIM_INDEXES
+};
+
+struct writer_trimming {
+	enum writer_trim_step step;
+	uint64_t begun_op;
+	uint64_t seen[2];  /* TRIM_QUEUE: what was so when it began */
+	uint64_t *leaving; /* pages whose memory is to be given back: parked, or soon to be */
+	uint32_t *queue;   /* the new one, and after that the old one; NULL */
+	uint32_t queued;   /* in the new one */
+	uint32_t at;       /* how far the step has come */
+	uint32_t phantoms; /* of which there may be memory, from the first on */
+};
+
 /* What the same id again means, while it is live with the same bytes and kind. (With others it is
  * always MT_REPLACED.) */
 enum writer_repeats {
@@ -89,7 +110,7 @@ struct writer_subject {
 	/* As it names itself, where that is another pid namespace; 0: it is not, or not known. */
 	int32_t inner_pid;
 	uint64_t inner_pid_ns;
-	int32_t rank;                   /* -1 unknown */
+	int32_t rank; /* -1 unknown */
 	char comm[16];
 	char command_line[512]; /* arguments separated by one space, cut */
 };
@@ -100,8 +121,8 @@ struct writer_options {
 	uint32_t late; /* SEGMENT_STATE_LATE */
 	enum writer_repeats repeats;
 	const struct writer_subject *subject; /* NULL: this process */
-	/* 0: a new one, published at once. Else that of the segment of the same subject that this one
-	 * is to replace, in one step, when writer_publish() is called. */
+	/* 0: a new one, published at once. Else that of the segment of the same subject that this
+	 * one is to replace, in one step, when writer_publish() is called. */
 	uint64_t identity;
 };
 
@@ -133,7 +154,8 @@ struct writer {
 	 * slots of such a page that was taken back and are not used yet. */
 	uint64_t *parked;
 	uint32_t parked_count, fresh_from, fresh_to;
-	uint64_t trim_op;     /* of the last trim */
+	uint64_t trim_op; /* of the last trim */
+	struct writer_trimming trimming;
 	uint32_t *free_queue; /* of freed slots, in the order of their freeing */
 	uint32_t free_mask;   /* its size - 1: at least as many as there are slots */
 	uint32_t free_head, free_count;
@@ -207,11 +229,19 @@ void writer_abandon(struct writer *w);
 void writer_close(struct writer *w, uint32_t state);
 /* Of a proxy: its subject has ended. Then as writer_close(). */
 void writer_end(struct writer *w, const struct segment_end *end);
+/* The same in parts: says so, after which nothing but writer_release() may come; gives memory back,
+ * some of it at a time, and returns whether there is more. If not, it is closed. */
+struct writer_releasing {
+	uint32_t area;
+	uint64_t at;
+};
+void writer_mark_end(struct writer *w, const struct segment_end *end);
+bool writer_release(struct writer *w, struct writer_releasing *how_far);
 /* Gives memory back after frees: pages of slots and details in which nothing is live, and what the
  * index has too much. To be called when there is nothing else to do, and again while it returns
- * true: a call takes some milliseconds at most, and no time if nothing has happened since the last
- * one. Readers may lose sight of the address and site of what was freed while they looked. Not
- * beside a growth. */
+ * true: a call takes a part of a millisecond, and no time if nothing has happened since the last
+ * one; allocations and frees may come between two of them. Readers may lose sight of the address
+ * and site of what was freed while they looked. Not beside a growth. */
 bool writer_trim(struct writer *w);
 /* Nothing is live, nothing was leaked, no fault, no failure: nobody needs the file. */
 bool writer_is_spotless(const struct writer *w);

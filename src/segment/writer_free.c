@@ -180,8 +180,12 @@ static __attribute__((noinline)) mt_result free_among_repeats(struct writer *w, 
 	} else {
 		known = index_find(&w->views, hash);
 		if (known) {
-			if (--known->place == 0)
+			uint64_t left = --known->place;
+
+			if (left == 0)
 				index_erase(&w->views, known);
+			if (w->repeats == REPEATS_COUNT)
+				repeats_show(w, place_slot(entry->place), left);
 			return MT_OK;
 		}
 		record_end(w, entry, 0);

@@ -109,6 +109,9 @@ static inline uint32_t slots_ready(const struct writer *w)
 	return w->slot_limit - w->parked_count * WRITER_PAGE_SLOTS;
 }
 
+/* writer_trim() with another measure of how much work a call does. */
+bool writer_trim_slice(struct writer *w, uint32_t budget);
+
 /* Takes parked pages back: their slots are [fresh_from, fresh_to). False: there is no memory. */
 bool slots_unpark(struct writer *w);
 void queue_grow(struct writer *w);
@@ -263,6 +266,8 @@ mt_result writer_space_on_device(struct writer *w, uint32_t handle, uint32_t dev
                                  uint16_t flags);
 mt_result writer_space_on_members(struct writer *w, uint32_t handle, const struct mt_mesh *mesh,
                                   const uint32_t *members, uint16_t flags);
+/* So many frees more belong to a live record. Nothing where repeats are faults. */
+void writer_repeats_put(struct writer *w, uint64_t hash, uint32_t space, uint32_t count);
 /* The share of a member goes, if it has not. */
 void writer_share_drop(struct writer *w, struct index_entry *entry, uint32_t member);
 
@@ -323,6 +328,8 @@ bool writer_free_of_gone_share(struct writer *w, const struct writer_space *spac
 
 /* The frees that belong to repeats of a live record, as flags for the quarantine; forgets them. */
 uint32_t repeats_take(struct writer *w, uint64_t hash);
+/* Says in the slot how many they are, for a successor. */
+void repeats_show(struct writer *w, uint32_t slot, uint64_t count);
 
 /* Pieces of writer.c for it. */
 int detail_put(struct writer *w, uint32_t slot, uint64_t parent, uint32_t region);

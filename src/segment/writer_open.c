@@ -18,7 +18,9 @@ enum {
 	RING_EVENTS_SMALL = 512,
 	FIRST_SLOTS = 1024,
 	STRINGS_BYTES = 8 << 20,
-	BLOCKS_BYTES = 64 << 20
+	BLOCKS_BYTES = 64 << 20,
+	BIRTH_TRIES = 8,
+	BIRTH_GOOD_NS = 2000
 };
 
 uint64_t writer_clock_ns(void)
@@ -119,8 +121,6 @@ static void describe_subject(struct segment_header *header, const struct writer_
 
 static void describe(struct segment_header *header, const struct writer_options *options, bool tsc)
 {
-	struct timespec real;
-
 	header->version = SEGMENT_VERSION;
 	header->header_bytes = sizeof *header;
 	header->run_id = options->run_id;
@@ -133,9 +133,29 @@ static void describe(struct segment_header *header, const struct writer_options 
 		describe_subject(header, options->subject);
 	else
 		describe_self(header);
-	clock_gettime(CLOCK_REALTIME, &real);
-	header->birth_realtime_ns = (uint64_t)real.tv_sec * 1000000000u + (uint64_t)real.tv_nsec;
-	header->birth_monotonic_ns = writer_clock_ns();
+}
+
+/* One moment on all clocks: of a few readings the shortest, in which hardly anything came between.
+ */
+static void describe_birth(struct writer *w)
+{
+	struct segment_header *header = w->header;
+	uint64_t shortest = UINT64_MAX;
+
+	for (int i = 0; i < BIRTH_TRIES && shortest > BIRTH_GOOD_NS; i++) {
+		uint64_t before = writer_clock_ns(), time = writer_now(w), took;
+		struct timespec real;
+
+		clock_gettime(CLOCK_REALTIME, &real);
+		took = writer_clock_ns() - before;
+		if (took >= shortest)
+			continue;
+		shortest = took;
+		header->birth_time = time;
+		header->birth_monotonic_ns = w->tsc ? before + took / 2 : time;
+		header->birth_realtime_ns =
+			(uint64_t)real.tv_sec * 1000000000u + (uint64_t)real.tv_nsec;
+	}
 }
 
 /* Sizes of all regions for a number of slots; the total is returned. */
@@ -213,6 +233,8 @@ static void private_finish(struct writer *w)
 	private_unmap(w->free_queue, (size_t)SEGMENT_MAX_SLOTS * sizeof *w->free_queue);
 	private_unmap(w->phantom_next, (size_t)SEGMENT_MAX_SLOTS * sizeof *w->phantom_next);
 	private_unmap(w->parked, SEGMENT_MAX_SLOTS / WRITER_PAGE_SLOTS / 8);
+	private_unmap(w->trimming.leaving, SEGMENT_MAX_SLOTS / WRITER_PAGE_SLOTS / 8);
+	private_unmap(w->trimming.queue, (size_t)SEGMENT_MAX_SLOTS * sizeof *w->trimming.queue);
 	private_unmap(w->gone_slots, SEGMENT_QUARANTINE * sizeof *w->gone_slots);
 	private_unmap(w->capacity, SEGMENT_MAX_KINDS * SEGMENT_MAX_DEVICES * sizeof *w->capacity);
 	private_unmap(w->spaces, SEGMENT_MAX_SPACES * sizeof *w->spaces);
@@ -301,7 +323,7 @@ static int fill_in(struct writer *w, const struct writer_options *options, uint6
 	w->tsc = clock_is_tsc();
 	describe(w->header, options, w->tsc);
 	w->header->identity = identity;
-	w->header->birth_time = writer_now(w);
+	describe_birth(w);
 	for (uint32_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
 		writer_kind_name(w, i, kinds[i]);
 	error = private_tables(w);
@@ -356,12 +378,6 @@ void writer_close(struct writer *w, uint32_t state)
 	__atomic_store_n(&w->header->state, w->header->state | state, __ATOMIC_RELEASE);
 	segment_file_unmap(&w->file);
 	private_finish(w);
-}
-
-void writer_end(struct writer *w, const struct segment_end *end)
-{
-	w->header->end = *end;
-	writer_close(w, SEGMENT_STATE_DEAD);
 }
 
 bool writer_is_spotless(const struct writer *w)

@@ -354,6 +354,7 @@ mt_result writer_ready(struct writer *w, uint32_t handle, const struct writer_ca
 {
 	struct writer_space *space = space_find(w, handle);
 	struct segment_space *out = &w->spaces_out[handle % SEGMENT_MAX_SPACES];
+	bool changed = false;
 	uint64_t op;
 
 	if (!space || !space_is_open(space))
@@ -369,6 +370,7 @@ mt_result writer_ready(struct writer *w, uint32_t handle, const struct writer_ca
 			continue;
 		r->ready_op = op;
 		r->class_now = CLASS_SYSTEM;
+		changed = true;
 	}
 	space->state = SPACE_READY;
 	out->ready_op = op;
@@ -376,7 +378,8 @@ mt_result writer_ready(struct writer *w, uint32_t handle, const struct writer_ca
 	batch_end(w);
 	/* Rows that turned into system ones are found under that key from now on, and their old
 	 * keys are free for the user's. */
-	writer_rows_rekey(w);
+	if (changed)
+		writer_rows_rekey(w);
 	return MT_OK;
 }
 

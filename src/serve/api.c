@@ -20,6 +20,7 @@ enum { AGAIN_MS = 50, SWEEP_SECONDS = 2 };
 
 struct api_waiter {
 	struct api_waiter *next, **link;
+	struct api_job *job;
 	struct http_connection *connection;
 };
 
@@ -28,7 +29,7 @@ struct api_job {
 	struct api *api;
 	char *key;
 	struct api_waiter *waiters;
-	struct event *again;
+	struct event *again; /* until it is posted anew; NULL: it is the worker's */
 	struct api_work work;
 };
 
@@ -60,11 +61,6 @@ static void waiter_remove(struct api_waiter *waiter)
 	free(waiter);
 }
 
-void api_forget(struct api_waiter *waiter)
-{
-	waiter_remove(waiter);
-}
-
 static void job_free(struct api_job *job)
 {
 	while (job->waiters != NULL)
@@ -89,6 +85,21 @@ static void job_drop(void *arg)
 	api_release(api);
 }
 
+/* What nobody waits for any more is not begun: clients that come and go must not keep the worker
+ * busy for others. */
+void api_forget(struct api_waiter *waiter)
+{
+	struct api_job *job = waiter->job;
+
+	waiter_remove(waiter);
+	if (job->waiters != NULL)
+		return;
+	if (job->again != NULL)
+		job_free(job);
+	else if (worker_cancel(job->api->server->worker, job))
+		job_drop(job);
+}
+
 static void job_work(void *arg)
 {
 	struct api_job *job = arg;
@@ -96,15 +107,25 @@ static void job_work(void *arg)
 	api_make(job->api->maker, &job->work);
 }
 
+/* The body becomes that of all who wait. */
+static struct http_body *body_create(struct api_work *work)
+{
+	struct http_body *body = mem_calloc(1, sizeof(*body));
+
+	text_add(&work->body, ""); /* it may have been empty */
+	body->text = work->body;
+	body->refs = 1;
+	work->body = (struct text){0};
+	return body;
+}
+
 static void job_answer(struct api_job *job)
 {
-	const struct api_work *work = &job->work;
+	struct api_work *work = &job->work;
+	struct http_body *body = body_create(work);
 	char headers[80];
-	struct http_reply reply = {.status = work->status,
-	                           .type = work->type,
-	                           .headers = headers,
-	                           .body = text_string(&work->body),
-	                           .length = work->body.length};
+	struct http_reply reply = {
+		.status = work->status, .type = work->type, .headers = headers, .shared = body};
 
 	snprintf(headers, sizeof(headers), "Meshtally-Age-Seconds: %.3f\r\n", work->age_seconds);
 	while (job->waiters != NULL) {
@@ -116,15 +137,20 @@ static void job_answer(struct api_job *job)
 		else
 			http_reply(connection, &reply);
 	}
+	http_body_drop(body);
 }
 
 static void job_post(struct api_job *job);
 
 static void job_again(evutil_socket_t fd, short what, void *arg)
 {
+	struct api_job *job = arg;
+
 	(void)fd;
 	(void)what;
-	job_post(arg);
+	event_free(job->again);
+	job->again = NULL;
+	job_post(job);
 }
 
 /* The answer is made, or it takes another look a moment later. */
@@ -135,7 +161,7 @@ static void job_done(void *arg)
 	struct api *api = job->api;
 
 	api->posted--;
-	if (job->work.again && !api->ended) {
+	if (job->work.again && !api->ended && job->waiters != NULL) {
 		job->again = event_new(api->server->base, -1, 0, job_again, job);
 		if (job->again != NULL && event_add(job->again, &pause) == 0)
 			return;
@@ -161,10 +187,19 @@ static void copy_stats(struct api *api, struct metrics_server *ret)
 	}
 }
 
+/* Buffers, or files; all else reads totals. */
+static bool reads_much(const struct api_request *request)
+{
+	return request->path >= API_BUFFERS;
+}
+
 static void job_post(struct api_job *job)
 {
-	const struct worker_job posted = {
-		.work = job_work, .done = job_done, .drop = job_drop, .arg = job};
+	const struct worker_job posted = {.work = job_work,
+	                                  .done = job_done,
+	                                  .drop = job_drop,
+	                                  .arg = job,
+	                                  .is_long = reads_much(&job->work.request)};
 
 	copy_stats(job->api, &job->work.server);
 	job->api->posted++;
@@ -197,6 +232,7 @@ static void job_join(struct api_job *job, struct http_connection *connection)
 {
 	struct api_waiter *waiter = mem_calloc(1, sizeof(*waiter));
 
+	waiter->job = job;
 	waiter->connection = connection;
 	waiter->next = job->waiters;
 	waiter->link = &job->waiters;

@@ -17,7 +17,7 @@ struct http;
 struct http_connection;
 struct server;
 
-/* A reading that is younger is used again. */
+/* A reading that ended less than this ago is used again. */
 enum { API_REUSE_MS = 250 };
 
 int api_create(struct api **ret, struct server *server);

@@ -17,7 +17,7 @@
 struct reading {
 	bool there;
 	struct scene scene;
-	uint64_t at_ns;
+	uint64_t at_ns, done_ns; /* begun, and ended */
 };
 
 struct api_maker {
@@ -37,7 +37,7 @@ static uint64_t now_ns(void)
 
 static bool is_young(const struct reading *reading)
 {
-	return reading->there && now_ns() - reading->at_ns < API_REUSE_MS * 1000000ull;
+	return reading->there && now_ns() - reading->done_ns < API_REUSE_MS * 1000000ull;
 }
 
 static void reading_close(struct reading *reading)
@@ -63,7 +63,8 @@ static struct reading *read_scene(struct api_maker *maker, enum view_depth depth
 	scene_read(&reading->scene, &request, &error);
 	reading->there = true;
 	text_finish(&error);
-	metrics_observe(&maker->reads, (double)(now_ns() - reading->at_ns) / 1e9);
+	reading->done_ns = now_ns();
+	metrics_observe(&maker->reads, (double)(reading->done_ns - reading->at_ns) / 1e9);
 	return reading;
 }
 
@@ -257,6 +258,7 @@ static void make_from(struct api_work *work, struct scene *scene)
 	json_t *root;
 
 	if (result != 0) {
+		work->again = false; /* there may have been something at the first look */
 		work->status = result == -ENOENT ? 404 : 400;
 		if (work->error.length == 0)
 			text_add(&work->error, strerror(-result));

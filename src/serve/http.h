@@ -11,10 +11,11 @@
 #include "server.h"
 
 enum {
-	HTTP_CONNECTIONS = 64,     /* at once; then the idle ones go first */
-	HTTP_REQUEST_SECONDS = 10, /* for the head of a request to arrive, however slowly */
-	HTTP_IDLE_SECONDS = 30,    /* between two requests */
-	HTTP_ANSWER_SECONDS = 30,  /* for an answer to be made; and again for it to be taken */
+	HTTP_CONNECTIONS = 64,          /* at once; then the idle ones go first */
+	HTTP_REQUEST_SECONDS = 10,      /* for the head of a request to arrive, however slowly */
+	HTTP_IDLE_SECONDS = 30,         /* between two requests */
+	HTTP_ANSWER_SECONDS = 30,       /* for an answer to be made; and again for it to be taken */
+	HTTP_UNTAKEN_BYTES = 256 << 20, /* of answers; beyond, whoever asks is told to wait */
 	HTTP_TOKEN_LEAST = 16,
 	HTTP_TOKEN_MOST = 512
 };

@@ -92,13 +92,15 @@ static int quality(const struct http_slice *text)
 	return value > 1000 ? 1000 : value;
 }
 
-/* What one entry of Accept says of OpenMetrics and of plain text. */
+/* What Accept says of OpenMetrics and of plain text. Of text the more exact entry counts. */
+enum { TEXT_PLAIN, TEXT_ANY, ANY, TEXTS };
 struct wanted {
-	int openmetrics, text; /* thousandths; -1 not said */
+	int openmetrics, text[TEXTS]; /* thousandths; -1 not said */
 };
 
 static void take_entry(struct wanted *wanted, struct http_slice entry)
 {
+	static const char *const texts[TEXTS] = {"text/plain", "text/*", "*/*"};
 	struct http_slice type = next_part(&entry, ';');
 	bool version = true;
 	int q = 1000;
@@ -115,18 +117,22 @@ static void take_entry(struct wanted *wanted, struct http_slice entry)
 	if (http_slice_is(&type, "application/openmetrics-text")) {
 		if (version && q > wanted->openmetrics)
 			wanted->openmetrics = q;
-	} else if (http_slice_is(&type, "text/plain") || http_slice_is(&type, "text/*") ||
-	           http_slice_is(&type, "*/*")) {
-		wanted->text = q > wanted->text ? q : wanted->text;
+		return;
 	}
+	for (int i = 0; i < TEXTS; i++)
+		if (http_slice_is(&type, texts[i]) && q > wanted->text[i])
+			wanted->text[i] = q;
 }
 
 bool http_wants_openmetrics(const struct http_slice *accept)
 {
-	struct wanted wanted = {-1, -1};
+	struct wanted wanted = {-1, {-1, -1, -1}};
 	struct http_slice rest = *accept;
+	int text = -1;
 
 	while (rest.length != 0)
 		take_entry(&wanted, next_part(&rest, ','));
-	return wanted.openmetrics > 0 && wanted.openmetrics >= wanted.text;
+	for (int i = 0; i < TEXTS && text < 0; i++)
+		text = wanted.text[i];
+	return wanted.openmetrics > 0 && wanted.openmetrics >= text;
 }

@@ -53,10 +53,47 @@ static void set_deadline(struct http_connection *connection, int seconds)
 	event_add(connection->deadline, &when);
 }
 
+void http_body_drop(struct http_body *body)
+{
+	if (--body->refs != 0)
+		return;
+	text_finish(&body->text);
+	free(body);
+}
+
+static void body_sent(const void *bytes, size_t length, void *arg)
+{
+	(void)bytes;
+	(void)length;
+	http_body_drop(arg);
+}
+
+static void take_body(struct http_connection *connection, struct http_body *body)
+{
+	if (body->takers++ == 0)
+		connection->http->untaken += body->text.length;
+	connection->body = body;
+	body->refs++;
+}
+
+/* What libevent still has of it, it lets go of soon. */
+static void leave_body(struct http_connection *connection)
+{
+	struct http_body *body = connection->body;
+
+	if (body == NULL)
+		return;
+	if (--body->takers == 0)
+		connection->http->untaken -= body->text.length;
+	connection->body = NULL;
+	http_body_drop(body);
+}
+
 void http_connection_close(struct http_connection *connection)
 {
 	if (connection == NULL)
 		return;
+	leave_body(connection);
 	if (connection->waiter != NULL)
 		api_forget(connection->waiter);
 	*connection->link = connection->next;
@@ -104,21 +141,49 @@ static void add_head(struct evbuffer *output, const struct http_connection *conn
 	                    "Content-Length: %zu\r\nCache-Control: no-store\r\n"
 	                    "X-Content-Type-Options: nosniff\r\n%s%s\r\n",
 	                    reply->status, status_words(reply->status), date,
-	                    reply->type != NULL ? reply->type : "application/json", reply->length,
+	                    reply->type != NULL ? reply->type : "application/json",
+	                    reply->shared != NULL ? reply->shared->text.length : reply->length,
 	                    reply->headers != NULL ? reply->headers : "",
 	                    connection->keep_alive ? "" : "Connection: close\r\n");
+}
+
+static void add_body(struct evbuffer *output, struct http_connection *connection,
+                     const struct http_reply *reply)
+{
+	struct http_body *body = reply->shared;
+
+	if (body == NULL) {
+		evbuffer_add(output, reply->body, reply->length);
+		return;
+	}
+	take_body(connection, body);
+	body->refs++;
+	if (evbuffer_add_reference(output, body->text.bytes, body->text.length, body_sent, body) !=
+	    0)
+		http_body_drop(body);
+}
+
+/* One answer may always be out, however long. */
+static bool is_too_much(const struct http *http, const struct http_body *body)
+{
+	return body != NULL && body->takers == 0 && http->untaken != 0 &&
+	       http->untaken + body->text.length > HTTP_UNTAKEN_BYTES;
 }
 
 void http_reply(struct http_connection *connection, const struct http_reply *reply)
 {
 	struct evbuffer *output = bufferevent_get_output(connection->bev);
 
+	if (is_too_much(connection->http, reply->shared)) {
+		http_reply_error(connection, 503, "other clients have yet to take their answers");
+		return;
+	}
 	connection->waiter = NULL;
 	connection->state = HTTP_WRITING;
 	connection->http->stats.requests[reply->status / 100 % 6]++;
 	add_head(output, connection, reply);
 	if (!connection->head)
-		evbuffer_add(output, reply->body, reply->length);
+		add_body(output, connection, reply);
 	set_deadline(connection, HTTP_ANSWER_SECONDS);
 }
 
@@ -160,6 +225,13 @@ static void refuse(struct http_connection *connection, int status, const char *s
 	http_reply_error(connection, status, sentence);
 }
 
+/* Whether there may be another request. */
+static bool has_more(const struct http_connection *connection)
+{
+	return !connection->ended ||
+	       evbuffer_get_length(bufferevent_get_input(connection->bev)) != 0;
+}
+
 static void handle_head(struct http_connection *connection, const char *bytes, size_t length)
 {
 	struct http_head head = {0};
@@ -167,7 +239,7 @@ static void handle_head(struct http_connection *connection, const char *bytes, s
 	int status = http_head_parse(&head, bytes, length, &reason);
 
 	connection->head = head.head;
-	connection->keep_alive = head.keep_alive && !connection->ended;
+	connection->keep_alive = head.keep_alive && has_more(connection);
 	connection->state = HTTP_ANSWERING;
 	set_deadline(connection, HTTP_ANSWER_SECONDS);
 	if (status != 0)
@@ -183,8 +255,11 @@ static void read_request(struct http_connection *connection)
 	size_t available = evbuffer_get_length(input), length;
 	const char *bytes;
 
-	if (available == 0)
+	if (available == 0) {
+		if (connection->ended)
+			http_connection_close(connection);
 		return;
+	}
 	if (connection->waits) {
 		connection->waits = false;
 		set_deadline(connection, HTTP_REQUEST_SECONDS);
@@ -225,6 +300,7 @@ static void on_written(struct bufferevent *bev, void *arg)
 	if (connection->state != HTTP_WRITING ||
 	    evbuffer_get_length(bufferevent_get_output(bev)) != 0)
 		return;
+	leave_body(connection);
 	if (connection->keep_alive) {
 		connection->state = HTTP_READING;
 		connection->waits = true;
@@ -247,7 +323,7 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	connection->ended = true;
 	if (!ended || connection->state == HTTP_READING || connection->state == HTTP_LINGERING)
 		http_connection_close(connection);
-	else
+	else if (!has_more(connection))
 		connection->keep_alive = false;
 }
 
@@ -279,8 +355,7 @@ static bool make_room(struct http *http)
 	if (http->stats.connections < HTTP_CONNECTIONS)
 		return true;
 	for (struct http_connection *each = http->connections; each != NULL; each = each->next)
-		if ((each->state == HTTP_READING && each->waits) ||
-		    each->state == HTTP_LINGERING)
+		if ((each->state == HTTP_READING && each->waits) || each->state == HTTP_LINGERING)
 			oldest = each;
 	http_connection_close(oldest);
 	return oldest != NULL;

@@ -36,6 +36,7 @@ struct http_connection {
 	bool ended;                /* the client sends no more */
 	const char *listened;      /* the address of its listener; NULL: a Unix socket */
 	struct api_waiter *waiter; /* for an answer that is being made */
+	struct http_body *body;    /* of the answer that is being taken, if it is a shared one */
 	size_t discarded;          /* bytes, while lingering */
 };
 
@@ -48,6 +49,14 @@ struct http_listener {
 
 enum { HTTP_LISTENERS = 8 };
 
+/* What several connections may be sending. It is freed by the last of those who have it. */
+struct http_body {
+	struct text text;
+	size_t refs;
+	size_t takers; /* connections */
+};
+void http_body_drop(struct http_body *body);
+
 struct http {
 	struct server *server;
 	struct api *api;
@@ -56,6 +65,7 @@ struct http {
 	struct listener unix_listener;
 	struct http_connection *connections; /* the newest first */
 	struct event *resume;                /* accepting, after a pause */
+	size_t untaken;                      /* bytes of the bodies that connections have */
 	char token[HTTP_TOKEN_MOST + 1];     /* "" none */
 	struct http_stats stats;
 };
@@ -66,6 +76,7 @@ struct http_reply {
 	const char *headers; /* more of them, whole lines; NULL: none */
 	const char *body;
 	size_t length;
+	struct http_body *shared; /* not NULL: instead of both */
 };
 
 /* Connections (http_connection.c). */

@@ -10,7 +10,7 @@ struct parser {
 	const char *at, *end;
 	struct http_head *head;
 	const char *reason;
-	bool version_1_1, has_host;
+	bool version_1_1, has_host, says_close;
 };
 
 static int refuse(struct parser *p, int status, const char *reason)
@@ -99,9 +99,9 @@ static int parse_request_line(struct parser *p)
 	version = line;
 	if (!is_token(&method) || !is_visible(&p->head->target))
 		return refuse(p, 400, "the request line makes no sense");
-	if (http_slice_is(&version, "HTTP/1.1"))
+	if (version.length == 8 && memcmp(version.bytes, "HTTP/1.1", 8) == 0)
 		p->version_1_1 = true;
-	else if (!http_slice_is(&version, "HTTP/1.0"))
+	else if (version.length != 8 || memcmp(version.bytes, "HTTP/1.0", 8) != 0)
 		return version.length > 5 && strncmp(version.bytes, "HTTP/", 5) == 0
 		               ? refuse(p, 505, "HTTP/1.1 and 1.0 are spoken here")
 		               : refuse(p, 400, "the request line makes no sense");
@@ -123,12 +123,37 @@ static int take_host(struct parser *p, const struct http_slice *value)
 	return 0;
 }
 
+static void trim(struct http_slice *value)
+{
+	while (value->length != 0 && (value->bytes[0] == ' ' || value->bytes[0] == '\t')) {
+		value->bytes++;
+		value->length--;
+	}
+	while (value->length != 0 &&
+	       (value->bytes[value->length - 1] == ' ' || value->bytes[value->length - 1] == '\t'))
+		value->length--;
+}
+
+/* A list; there may be several. "close" in any of them counts. */
 static int take_connection(struct parser *p, const struct http_slice *value)
 {
-	if (http_slice_is(value, "close"))
+	struct http_slice rest = *value;
+
+	while (rest.length != 0) {
+		const char *comma = memchr(rest.bytes, ',', rest.length);
+		size_t length = comma != NULL ? (size_t)(comma - rest.bytes) : rest.length;
+		struct http_slice word = {rest.bytes, length};
+
+		trim(&word);
+		if (http_slice_is(&word, "close"))
+			p->says_close = true;
+		else if (http_slice_is(&word, "keep-alive"))
+			p->head->keep_alive = true;
+		length += comma != NULL;
+		rest = (struct http_slice){rest.bytes + length, rest.length - length};
+	}
+	if (p->says_close)
 		p->head->keep_alive = false;
-	else if (http_slice_is(value, "keep-alive"))
-		p->head->keep_alive = true;
 	return 0;
 }
 
@@ -177,17 +202,6 @@ static const struct {
 	{"Accept", take_accept},
 	{"Authorization", take_authorization},
 };
-
-static void trim(struct http_slice *value)
-{
-	while (value->length != 0 && (value->bytes[0] == ' ' || value->bytes[0] == '\t')) {
-		value->bytes++;
-		value->length--;
-	}
-	while (value->length != 0 &&
-	       (value->bytes[value->length - 1] == ' ' || value->bytes[value->length - 1] == '\t'))
-		value->length--;
-}
 
 static int parse_header(struct parser *p, const struct http_slice *line)
 {

@@ -87,6 +87,24 @@ static int clear_path(const char *path, const struct sockaddr_un *address, struc
 	return -EADDRINUSE; /* EAGAIN: somebody listens, and is busy */
 }
 
+/* Of the socket itself, whatever has been put in its place by then. */
+static int set_mode(const char *path, mode_t mode)
+{
+	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), error;
+	struct stat st;
+	char same[32];
+
+	if (fd < 0)
+		return -errno;
+	snprintf(same, sizeof(same), "/proc/self/fd/%d", fd);
+	if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_uid == geteuid())
+		error = chmod(same, mode) != 0 ? -errno : 0;
+	else
+		error = -EPERM;
+	close(fd);
+	return error;
+}
+
 static int bind_listen(struct listener *listener, const struct sockaddr_un *address, mode_t mode)
 {
 	mode_t mask = umask(0777);
@@ -103,9 +121,9 @@ static int bind_listen(struct listener *listener, const struct sockaddr_un *addr
 	listener->device = st.st_dev;
 	listener->inode = st.st_ino;
 	/* Nobody connects before both are done. */
-	if (listen(listener->fd, BACKLOG) != 0 || chmod(listener->path, mode) != 0)
+	if (listen(listener->fd, BACKLOG) != 0)
 		return -errno;
-	return 0;
+	return set_mode(listener->path, mode);
 }
 
 int listener_open(struct listener *ret, const char *path, mode_t mode, struct text *error)

@@ -138,7 +138,7 @@ static void write_process_bytes(struct metrics *m, const struct family *family)
 	const struct metrics_process *line;
 
 	vec_for (line, &m->processes)
-		sample_with(m, family, line->labels, "kind", line->kind, line->bytes);
+		sample(m, family, line->labels, line->bytes);
 }
 
 static void write_process_buffers(struct metrics *m, const struct family *family)
@@ -146,7 +146,7 @@ static void write_process_buffers(struct metrics *m, const struct family *family
 	const struct metrics_process *line;
 
 	vec_for (line, &m->processes)
-		sample_with(m, family, line->labels, "kind", line->kind, line->buffers);
+		sample(m, family, line->labels, line->buffers);
 }
 
 static void write_states(struct metrics *m, const struct family *family)

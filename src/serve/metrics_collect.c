@@ -102,18 +102,16 @@ static int largest_first(const void *a, const void *b)
 	return x->process->pid < y->process->pid ? -1 : x->process->pid > y->process->pid;
 }
 
-static void add_process(struct metrics *m, const char *labels, const char *kind,
-                        const struct machine_figure *figure)
+/* Names that are written the same are the same: no sample may be there twice. */
+static void add_process(struct metrics *m, const char *labels, const struct machine_figure *figure)
 {
-	struct metrics_process *line;
+	struct metrics_process *line = m->processes.items, *end = line + m->processes.count;
 
-	vec_for (line, &m->processes)
-		if (strcmp(line->labels, labels) == 0 && strcmp(line->kind, kind) == 0)
-			break;
-	if (line == NULL || line == m->processes.items + m->processes.count) {
+	while (line != end && strcmp(line->labels, labels) != 0)
+		line++;
+	if (line == end) {
 		line = vec_add(&m->processes);
 		line->labels = mem_strdup(labels);
-		line->kind = kind;
 	}
 	line->bytes += figure_bytes(figure);
 	line->buffers += figure_buffers(figure);
@@ -145,10 +143,18 @@ static void collect_figures(struct metrics *m, const struct machine_process *pro
                             const char *labels)
 {
 	const struct machine *machine = &m->input->scene->machine;
+	struct text all = {0};
 
-	for (uint32_t kind = 0; kind < machine->kind_count; kind++)
-		if (process->figures[kind].present)
-			add_process(m, labels, machine->kind_names[kind], &process->figures[kind]);
+	for (uint32_t kind = 0; kind < machine->kind_count; kind++) {
+		if (!process->figures[kind].present)
+			continue;
+		text_clear(&all);
+		text_add(&all, labels);
+		text_add(&all, ",");
+		metrics_label(&all, "kind", machine->kind_names[kind]);
+		add_process(m, text_string(&all), &process->figures[kind]);
+	}
+	text_finish(&all);
 }
 
 static void collect_processes(struct metrics *m)

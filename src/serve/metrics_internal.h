@@ -13,8 +13,7 @@ struct metrics_line {
 };
 
 struct metrics_process {
-	char *labels; /* pid="4711",command="..." */
-	const char *kind;
+	char *labels; /* pid="4711",command="...",kind="DRAM" */
 	uint64_t bytes, buffers;
 };
 

@@ -48,6 +48,13 @@ void totals_init(struct totals *totals)
 	*totals = (struct totals){.by_device.same = same_device, .by_line.same = same_line};
 }
 
+static void segment_finish(struct totals_segment *segment)
+{
+	free(segment->rows);
+	vec_finish(&segment->devices);
+	vec_finish(&segment->witnessed);
+}
+
 void totals_finish(struct totals *totals)
 {
 	for (size_t i = 0; i < totals->devices.count; i++) {
@@ -55,7 +62,7 @@ void totals_finish(struct totals *totals)
 		free(totals->devices.items[i].bus);
 	}
 	for (size_t i = 0; i < totals->segments.count; i++)
-		free(totals->segments.items[i].rows);
+		segment_finish(&totals->segments.items[i]);
 	vec_finish(&totals->devices);
 	vec_finish(&totals->lines);
 	vec_finish(&totals->segments);
@@ -183,25 +190,72 @@ static uint64_t grown(uint64_t before, uint64_t now)
 	return now >= before ? now - before : now;
 }
 
-/* The metrics' lines of a view's devices and kinds, found when first needed. */
+/* The metrics' devices of a view, and its lines by kind, found when first needed. */
 struct line_table {
 	struct totals *totals;
 	const struct segment_view *view;
-	uint32_t *lines; /* index + 1; by [kind * devices + device] */
+	const struct totals_segment *segment; /* NULL: not known */
+	uint32_t *devices;                    /* index + 1; by device of the view */
+	uint32_t *lines;                      /* index + 1; by [kind * devices + device] */
 };
+
+static void table_make(struct line_table *table, struct totals *totals,
+                       const struct segment_view *view)
+{
+	*table = (struct line_table){.totals = totals, .view = view};
+	table->devices = mem_calloc((size_t)view->device_count + 1, sizeof(*table->devices));
+	table->lines = mem_calloc((size_t)view->kind_count * view->device_count + 1,
+	                          sizeof(*table->lines));
+}
+
+static uint32_t table_device(struct line_table *table, uint32_t device)
+{
+	const struct view_device *known = &table->view->devices[device];
+
+	if (table->devices[device] == 0)
+		table->devices[device] = totals_device(table->totals, known->unique_id,
+		                                       known->ordinal, known->arch, known->bus) +
+		                         1;
+	return table->devices[device] - 1;
+}
+
+static void table_finish(struct line_table *table)
+{
+	free(table->devices);
+	free(table->lines);
+}
 
 static struct totals_line *table_line(struct line_table *table, uint32_t device, uint32_t kind)
 {
-	const struct view_device *known = &table->view->devices[device];
 	uint32_t *line = &table->lines[kind * table->view->device_count + device];
 
-	if (*line == 0) {
-		uint32_t at = totals_device(table->totals, known->unique_id, known->ordinal,
-		                            known->arch, known->bus);
-
-		*line = totals_line(table->totals, at, table->view->kind_names[kind]) + 1;
-	}
+	if (*line == 0)
+		*line = totals_line(table->totals, table_device(table, device),
+		                    table->view->kind_names[kind]) +
+		        1;
 	return &table->totals->lines.items[*line - 1];
+}
+
+static bool has_device(const uint32_t *devices, size_t count, uint32_t device)
+{
+	for (size_t i = 0; i < count; i++)
+		if (devices[i] == device)
+			return true;
+	return false;
+}
+
+/* Whether the m-th member of a row's space has the row, and nobody else tells of it. */
+static bool row_counts_on(struct line_table *table, const struct view_row *row, uint32_t m)
+{
+	const struct view_space *space = &table->view->spaces[row->space];
+	const struct totals_segment *segment = table->segment;
+
+	if ((row->member != ROW_ALL_MEMBERS && row->member != m) ||
+	    space->members[m] >= table->view->device_count)
+		return false;
+	return segment == NULL || segment->witnessed.count == 0 ||
+	       !has_device(segment->witnessed.items, segment->witnessed.count,
+	                   table_device(table, space->members[m]));
 }
 
 static void add_row(struct line_table *table, const struct view_row *row, uint64_t allocs,
@@ -212,8 +266,7 @@ static void add_row(struct line_table *table, const struct view_row *row, uint64
 	for (uint32_t m = 0; m < space->member_count; m++) {
 		struct totals_line *line;
 
-		if ((row->member != ROW_ALL_MEMBERS && row->member != m) ||
-		    space->members[m] >= table->view->device_count)
+		if (!row_counts_on(table, row, m))
 			continue;
 		line = table_line(table, space->members[m], row->kind);
 		line->allocs += allocs;
@@ -235,6 +288,53 @@ static struct totals_segment *segment_of(struct totals *totals, uint64_t identit
 	return segment;
 }
 
+static bool goes_by(const struct totals_subject *subject, const struct segment_process *name)
+{
+	if (subject->process.pid == name->pid && subject->process.pid_ns == name->pid_ns)
+		return true;
+	return subject->inner_pid_ns != 0 && subject->inner_pid == name->pid &&
+	       subject->inner_pid_ns == name->pid_ns;
+}
+
+/* A start that is not known may be any. */
+static bool same_subject(const struct totals_subject *a, const struct totals_subject *b)
+{
+	return (goes_by(a, &b->process) || goes_by(b, &a->process)) &&
+	       (a->process.start_ticks == b->process.start_ticks || a->process.start_ticks == 0 ||
+	        b->process.start_ticks == 0);
+}
+
+static void add_devices(struct totals_segment *proxy, const struct totals_segment *segment)
+{
+	const uint32_t *device;
+
+	vec_for (device, &segment->devices)
+		if (!has_device(proxy->witnessed.items, proxy->witnessed.count, *device))
+			*vec_add(&proxy->witnessed) = *device;
+}
+
+/* Who this is, and whether the same process is known in another way. */
+static void note_subject(struct totals_segment *segment, struct line_table *table)
+{
+	const struct segment_view *view = table->view;
+	struct totals_segment *other;
+
+	segment->subject =
+		(struct totals_subject){view->subject, view->inner_pid, view->inner_pid_ns};
+	segment->is_proxy = view->is_proxy;
+	/* Devices of a segment only come. */
+	for (size_t i = segment->devices.count; i < view->device_count; i++)
+		*vec_add(&segment->devices) = table_device(table, (uint32_t)i);
+	/* What replaced itself, or turned tracking off, says nothing of what came then. */
+	if (!view->is_proxy && (view->life == LIFE_EXEC || view->life == LIFE_STOPPED))
+		return;
+	vec_for (other, &table->totals->segments)
+		if (other->is_proxy != segment->is_proxy &&
+		    same_subject(&other->subject, &segment->subject))
+			add_devices(segment->is_proxy ? segment : other,
+			            segment->is_proxy ? other : segment);
+}
+
 static void add_faults(struct totals *totals, struct totals_segment *segment,
                        const struct segment_view *view)
 {
@@ -248,11 +348,13 @@ void totals_loaded(void *arg, const struct segment_view *view)
 {
 	struct totals *totals = arg;
 	struct totals_segment *segment = segment_of(totals, view->identity, true);
-	struct line_table table = {
-		totals, view, mem_calloc((size_t)view->kind_count * view->device_count + 1, 4)};
 	size_t count, before = 0;
 	struct totals_row *rows = rows_of(view, &count);
+	struct line_table table;
 
+	table_make(&table, totals, view);
+	note_subject(segment, &table);
+	table.segment = segment;
 	for (size_t i = 0; i < count; i++) {
 		const struct totals_row zero = {0}, *old = &zero;
 		uint64_t allocs, frees;
@@ -273,7 +375,7 @@ void totals_loaded(void *arg, const struct segment_view *view)
 	segment->rows = rows;
 	segment->row_count = count;
 	add_faults(totals, segment, view);
-	free(table.lines);
+	table_finish(&table);
 }
 
 enum verdict totals_verdict(const struct segment_view *view, const struct view_row *row)
@@ -296,20 +398,35 @@ uint64_t totals_row_bytes(const struct segment_view *view, const struct view_row
 	return row->bytes * members;
 }
 
+/* A row's bytes where nobody else tells of them. */
+static uint64_t left_bytes(struct line_table *table, const struct view_row *row)
+{
+	const struct view_space *space = &table->view->spaces[row->space];
+	uint64_t members = 0;
+
+	for (uint32_t m = 0; m < space->member_count; m++)
+		members += row_counts_on(table, row, m);
+	return row->bytes * members;
+}
+
 void totals_gone(void *arg, const struct segment_view *last)
 {
 	struct totals *totals = arg;
 	struct totals_segment *segment = segment_of(totals, last->identity, false);
+	struct line_table table;
 
+	table_make(&table, totals, last);
+	table.segment = segment;
 	for (uint32_t i = 0; i < last->row_count; i++) {
 		enum verdict verdict = totals_verdict(last, &last->rows[i]);
 
 		if (verdict != VERDICT_LIMIT)
-			totals->left_bytes[verdict] += totals_row_bytes(last, &last->rows[i]);
+			totals->left_bytes[verdict] += left_bytes(&table, &last->rows[i]);
 	}
-	totals->ended++;
+	table_finish(&table);
+	totals->ended += segment == NULL || segment->witnessed.count == 0;
 	if (segment == NULL)
 		return;
-	free(segment->rows);
+	segment_finish(segment);
 	*segment = totals->segments.items[--totals->segments.count];
 }

@@ -30,9 +30,23 @@ struct totals_line {
 	uint64_t allocs, frees;
 };
 
+/* A process by the names that it goes by; inner: in its own pid namespace, where that is another
+ * and known. */
+struct totals_subject {
+	struct segment_process process;
+	int32_t inner_pid;
+	uint64_t inner_pid_ns;
+};
+
 struct totals_row;
 struct totals_segment {
 	uint64_t identity;
+	struct totals_subject subject;
+	bool is_proxy;
+	VEC(uint32_t) devices; /* of totals->devices */
+	/* Of a proxy: devices on which its process has had a segment of its own. What both say
+	 * counts once. */
+	VEC(uint32_t) witnessed;
 	struct totals_row *rows; /* sorted */
 	size_t row_count;
 	uint64_t faults[SEGMENT_FAULT_TYPES];

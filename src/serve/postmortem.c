@@ -4,6 +4,7 @@
 #include "end_words.h"
 #include "log.h"
 #include "units.h"
+#include "watch_internal.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -19,7 +20,7 @@ struct postmortems {
 	size_t users;
 	struct postmortem_store store;
 	struct postmortems_stats stats;
-	uint64_t say_failed_ns; /* not before */
+	uint64_t say_failed_ns; /* CLOCK_MONOTONIC: not before */
 	uint64_t unsaid;        /* failures that were not in the log */
 };
 
@@ -42,7 +43,7 @@ static void release(struct postmortems *postmortems)
 static void say_failed(struct postmortems *postmortems, const char *path,
                        const struct postmortem_result *result)
 {
-	uint64_t now = units_now_ns();
+	uint64_t now = watch_now_ns();
 
 	postmortems->unsaid++;
 	if (now < postmortems->say_failed_ns)
@@ -110,10 +111,13 @@ static void left_words(struct text *text, const struct postmortem_result *result
 {
 	char bytes[UNITS_SIZE], buffers[UNITS_SIZE];
 
-	text_addf(text, ": %s buffer%s, %s on %" PRIu32 " device%s %s live",
-	          units_count(&buffers, result->buffers), result->buffers == 1 ? "" : "s",
-	          units_bytes_short(&bytes, result->total_bytes), result->devices,
-	          result->devices == 1 ? "" : "s", result->buffers == 1 ? "was" : "were");
+	if (result->buffers == 0 && result->total_bytes == 0)
+		text_add(text, ": nothing was live");
+	else
+		text_addf(text, ": %s buffer%s, %s on %" PRIu32 " device%s %s live",
+		          units_count(&buffers, result->buffers), result->buffers == 1 ? "" : "s",
+		          units_bytes_short(&bytes, result->total_bytes), result->devices,
+		          result->devices == 1 ? "" : "s", result->buffers == 1 ? "was" : "were");
 	if (result->faults != 0)
 		text_addf(text, ", %" PRIu64 " fault%s", result->faults,
 		          result->faults == 1 ? "" : "s");
@@ -169,6 +173,8 @@ static void tell(struct take *take)
 		say_kept(result);
 		break;
 	case POSTMORTEM_SPOTLESS:
+		if (result->awaited) /* it comes again */
+			break;
 		stats->spotless++;
 		say_spotless(result);
 		break;
@@ -216,7 +222,11 @@ void postmortem_take(struct postmortems *postmortems, const char *path, uint64_t
                      const struct segment_end *end, postmortem_done *done, void *arg)
 {
 	struct take *take = mem_calloc(1, sizeof(*take));
-	struct worker_job job = {take_work, take_done, take_drop, take};
+	const struct worker_job job = {.work = take_work,
+	                               .done = take_done,
+	                               .drop = take_drop,
+	                               .arg = take,
+	                               .background = true};
 
 	postmortems->users++;
 	take->postmortems = postmortems;

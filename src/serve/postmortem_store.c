@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define PART_PREFIX ".part-"
-enum { PART_OLD_S = 60, REDUCE_TRIES = 8 };
+enum { PART_OLD_S = 60, REDUCE_TRIES = 8, DAY_S = 86400 };
 
 static void fails(struct postmortem_result *result, enum postmortem_outcome outcome, int error,
                   const char *what)
@@ -25,10 +25,19 @@ static void fails(struct postmortem_result *result, enum postmortem_outcome outc
 	snprintf(result->reason, sizeof(result->reason), "%.150s: %s", what, strerror(-error));
 }
 
-static void is_corrupt(struct postmortem_result *result, int error,
-                       const struct segment_reject *reject)
+/* For want of something that others may give back: it says nothing of the segment. */
+static bool is_passing(int error)
 {
-	result->outcome = POSTMORTEM_CORRUPT;
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -EAGAIN ||
+	       error == -EINTR;
+}
+
+static void cannot_be_read(struct postmortem_result *result, int error,
+                           const struct segment_reject *reject)
+{
+	result->outcome = error == -ENOENT    ? POSTMORTEM_GONE
+	                  : is_passing(error) ? POSTMORTEM_FAILED
+	                                      : POSTMORTEM_CORRUPT;
 	result->error = error;
 	snprintf(result->reason, sizeof(result->reason), "%s", reject->reason);
 }
@@ -92,22 +101,39 @@ int postmortem_store_open(struct postmortem_store *store, const char *state_dir,
 	return error;
 }
 
+struct pruning {
+	const struct postmortem_store *store;
+	int dir;
+	uint64_t sum;
+	size_t number;
+};
+
+static void prune_file(struct pruning *pruning, const struct postmortem_file *file)
+{
+	pruning->sum += file->bytes;
+	if (++pruning->number > pruning->store->files || pruning->sum > pruning->store->bytes)
+		unlinkat(pruning->dir, file->name, 0);
+}
+
 void postmortem_prune(const struct postmortem_store *store, uint64_t bytes)
 {
+	struct pruning pruning = {store, -1, bytes, bytes != 0};
+	uint64_t tomorrow_ms = ((uint64_t)time(NULL) + DAY_S) * 1000;
 	struct postmortem_list list = {0};
-	uint64_t sum = bytes;
-	size_t number = bytes != 0;
-	int dir = open(store->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (dir >= 0 && postmortem_list(&list, store->dir) == 0)
-		for (size_t i = 0; i < list.count; i++) {
-			sum += list.items[i].bytes;
-			if (++number > store->files || sum > store->bytes)
-				unlinkat(dir, list.items[i].name, 0);
-		}
+	pruning.dir = open(store->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (pruning.dir >= 0 && postmortem_list(&list, store->dir) == 0) {
+		for (size_t i = 0; i < list.count; i++)
+			if (list.items[i].unix_ms <= tomorrow_ms)
+				prune_file(&pruning, &list.items[i]);
+		/* Named while the clock was wrong: they would push out all that is new. */
+		for (size_t i = 0; i < list.count; i++)
+			if (list.items[i].unix_ms > tomorrow_ms)
+				prune_file(&pruning, &list.items[i]);
+	}
 	postmortem_list_finish(&list);
-	if (dir >= 0)
-		close(dir);
+	if (pruning.dir >= 0)
+		close(pruning.dir);
 }
 
 static bool is_known(const struct postmortem_store *store, uint64_t identity,
@@ -251,7 +277,7 @@ static void keep_image(const struct postmortem_store *store, const char *path, u
 	}
 	error = segment_image_take(path, &image, &reject);
 	if (error != 0) {
-		is_corrupt(result, error, &reject);
+		cannot_be_read(result, error, &reject);
 		return;
 	}
 	postmortem_name(&result->name, result->end.realtime_ns / 1000000, result->pid, identity);
@@ -261,15 +287,28 @@ static void keep_image(const struct postmortem_store *store, const char *path, u
 	if (error == 0)
 		error = write_image(store, image, result->name);
 	segment_image_destroy(image);
-	if (error != 0)
-		fails(result, POSTMORTEM_FAILED, error, store->dir);
-	else
+	if (error == 0)
 		result->outcome = POSTMORTEM_KEPT;
+	else if (error == -EFBIG) /* however often it is tried */
+		fails(result, POSTMORTEM_CORRUPT, error, "its post-mortem would be too large");
+	else
+		fails(result, POSTMORTEM_FAILED, error, store->dir);
 }
 
 /* --- removing
  * -------------------------------------------------------------------------------
  */
+
+/* A link below a directory that others write to may lead anywhere; the one that the environment
+ * names was chosen. */
+static int open_segment_dir(const char *path)
+{
+	const char *chosen = getenv("MESHTALLY_DIR");
+	bool may_be_link = chosen != NULL && strcmp(chosen, path) == 0;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (may_be_link ? 0 : O_NOFOLLOW));
+
+	return fd < 0 ? -errno : fd;
+}
 
 /* The segment of that identity, if it still is the dead one. Looked at and
  * removed in the same directory, whatever its owner does with the path
@@ -286,9 +325,9 @@ static int remove_segment(const char *path, uint64_t identity)
 		return -EINVAL;
 	memcpy(dir_path, path, (size_t)(slash - path));
 	dir_path[slash - path] = '\0';
-	dir = open(dir_path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	dir = open_segment_dir(dir_path);
 	if (dir < 0)
-		return -errno;
+		return dir;
 	error = segment_peek(path, &peek, NULL);
 	if (error == 0 && (peek.identity != identity || peek.life == LIFE_ALIVE))
 		error = -EBUSY;
@@ -324,12 +363,8 @@ static int examine(const char *path, struct postmortem_result *result)
 	struct segment_view *view;
 	int error = segment_view_load(path, (uid_t)-1, VIEW_BUFFERS, &view, &reject);
 
-	if (error == -ENOENT) {
-		result->outcome = POSTMORTEM_GONE;
-		return error;
-	}
 	if (error != 0) {
-		is_corrupt(result, error, &reject);
+		cannot_be_read(result, error, &reject);
 		return error;
 	}
 	sum_up(view, result);
@@ -347,8 +382,8 @@ void postmortem_keep(const struct postmortem_store *store, const char *path, uin
 	int error = segment_peek(path, &peek, &reject);
 
 	*result = (struct postmortem_result){.outcome = POSTMORTEM_GONE, .end = *end};
-	if (error != 0 && error != -ENOENT)
-		is_corrupt(result, error, &reject);
+	if (error != 0)
+		cannot_be_read(result, error, &reject);
 	if (error != 0 || peek.identity != identity || peek.life == LIFE_ALIVE)
 		return;
 	if (is_known(store, identity, &result->name)) {

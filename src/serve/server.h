@@ -58,7 +58,8 @@ struct serve_stats {
 	uint64_t messages_gone;       /* of a process that had ended, or whose parent had */
 	uint64_t messages_guessed;    /* frees whose device had to be guessed */
 	uint64_t messages_repeated;
-	uint64_t messages_unrecorded; /* no segment could be made for their process */
+	/* no segment could be made for their process, or it was one of too many */
+	uint64_t messages_unrecorded;
 	uint64_t queries;
 	uint64_t proxies;         /* processes accounted on behalf of, now */
 	uint64_t proxies_adopted; /* found again after a server's death */

@@ -26,7 +26,7 @@ static void add_proxies(const struct tt_server *tt, int32_t device, struct tt_an
 		struct proxy_usage usage;
 
 		if (proxy_usage(proxy, device, &usage) &&
-		    !tt_totals_has(tt->totals, proxy_subject(proxy)->who.process.pid, device))
+		    !tt_totals_has(tt->totals, &proxy_subject(proxy)->who, device))
 			add_usage(answer, &usage);
 	}
 }

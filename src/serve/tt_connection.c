@@ -103,12 +103,21 @@ static void touch_last(struct tt_connection *connection, uint32_t types)
 		                                             1u << TT_KERNEL_UNLOAD)) != 0);
 }
 
-static void change_last(struct tt_connection *connection, struct tt_subject *subject, int32_t pid)
+/* Whom the next message is for. False: nobody. */
+static bool change_last(struct tt_connection *connection, const struct tt_message *message,
+                        uint32_t *types)
 {
+	struct tt_subject *subject = tt_subject_for(connection, message);
+
+	if (subject == NULL)
+		return false;
+	touch_last(connection, *types);
+	*types = 0;
 	if (connection->last != NULL)
 		tt_subject_account(connection->last);
 	connection->last = subject;
-	connection->last_pid = pid;
+	connection->last_pid = message->pid;
+	return true;
 }
 
 static void hold(struct tt_connection *connection, const struct tt_message *messages, size_t count)
@@ -142,15 +151,9 @@ static bool take_messages(struct tt_connection *connection, const struct tt_mess
 			}
 			continue;
 		}
-		if (connection->last == NULL || connection->last_pid != message->pid) {
-			struct tt_subject *subject = tt_subject_for(connection, message);
-
-			if (subject == NULL)
-				continue;
-			touch_last(connection, types);
-			types = 0;
-			change_last(connection, subject, message->pid);
-		}
+		if ((connection->last == NULL || connection->last_pid != message->pid) &&
+		    !change_last(connection, message, &types))
+			continue;
 		types |= 1u << (message->type & 31);
 		proxy_apply(connection->last->proxy, message);
 	}
@@ -288,14 +291,34 @@ static bool is_stream(struct tt_connection *connection, size_t bytes)
 	       connection->read_ns - before < STREAM_NS;
 }
 
+/* A segment for a new process takes far longer than anything else that is read, so one connection
+ * in a turn of the loop may begin, or all the others would have to wait for a crowd of them. The
+ * rest stays readable. */
+static bool may_begin(struct tt_connection *connection)
+{
+	static const struct timeval at_once = {0};
+	struct tt_server *tt = connection->tt;
+
+	if (connection->names.count != 0)
+		return true;
+	if (tt->begun)
+		return false;
+	tt->begun = true;
+	event_add(tt->turn, &at_once);
+	return true;
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct tt_connection *connection = arg;
 	size_t bytes = 0;
-	int got = read_chunk(connection, TT_CHUNK, &bytes);
+	int got;
 
 	(void)fd;
 	(void)what;
+	if (!may_begin(connection))
+		return;
+	got = read_chunk(connection, TT_CHUNK, &bytes);
 	if (got == READ_END)
 		take_rest(connection);
 	else if (got == READ_SOME && is_stream(connection, bytes))
@@ -347,6 +370,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 
 static void on_quiet(evutil_socket_t fd, short what, void *arg)
 {
+	static const struct timeval soon = {.tv_usec = 1000};
 	struct tt_connection *connection = arg;
 
 	(void)fd;
@@ -354,6 +378,10 @@ static void on_quiet(evutil_socket_t fd, short what, void *arg)
 	/* It was this server that was quiet. */
 	if (tt_connection_unread(connection) != 0) {
 		wait_for_quiet(connection);
+		return;
+	}
+	if (!may_begin(connection)) {
+		event_add(connection->quiet, &soon);
 		return;
 	}
 	if (tt_decoder_is_waiting(&connection->decoder) && tt_decoder_decide(&connection->decoder))

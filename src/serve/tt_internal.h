@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Inside of the socket server: tt_server.c accepts, tt_connection.c reads and writes, tt_subject.c
- * knows whose proxy a message is for, tt_answer.c answers.
+ * knows whose proxy a message is for, tt_bury.c gives back what ended ones took, tt_answer.c
+ * answers.
  */
 #ifndef MESHTALLY_SERVE_TT_INTERNAL_H
 #define MESHTALLY_SERVE_TT_INTERNAL_H
@@ -131,6 +132,10 @@ struct tt_server {
 	struct tt_connection *connections;
 	unsigned connection_count;
 	VEC(struct tt_subject *) subjects;
+	struct event *turn;        /* the loop's next: */
+	bool begun;                /* in this one, a connection has said its first word */
+	VEC(struct proxy *) dying; /* ended, with their memory still to be given back */
+	struct event *bury;
 	struct event *idle;
 	struct event *wake; /* of napping connections: */
 	VEC(struct tt_connection *) napping;
@@ -175,6 +180,12 @@ void tt_subject_account(struct tt_subject *subject);
 void tt_subject_touch(struct tt_subject *subject, bool freed);
 void tt_subject_leave_all(struct tt_server *tt);
 void tt_subject_on_idle(evutil_socket_t fd, short what, void *arg);
+
+/* tt_bury.c */
+/* It has ended, and has said so: the rest is done later. */
+void tt_bury(struct tt_server *tt, struct proxy *proxy);
+void tt_bury_on_turn(evutil_socket_t fd, short what, void *arg);
+void tt_bury_all(struct tt_server *tt);
 
 /* tt_answer.c */
 /* False: the answer needs figures that are on their way; ask again then. */

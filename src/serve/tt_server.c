@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ACCEPT_AT_ONCE = 16, LEAVE_BYTES = 16 << 20 };
+enum { ACCEPT_AT_ONCE = 4, LEAVE_BYTES = 16 << 20 };
 
 uint64_t tt_now_ms(void)
 {
@@ -210,6 +210,13 @@ static void on_totals(void *arg)
 	}
 }
 
+static void on_turn(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	((struct tt_server *)arg)->begun = false;
+}
+
 int tt_server_create(struct tt_server **ret, struct server *server,
                      const struct tt_devices *devices)
 {
@@ -219,9 +226,14 @@ int tt_server_create(struct tt_server **ret, struct server *server,
 	tt->server = server;
 	tt->devices = devices;
 	tt->resume = event_new(server->base, -1, 0, on_resume, tt);
+	tt->turn = event_new(server->base, -1, 0, on_turn, tt);
+	tt->bury = event_new(server->base, -1, 0, tt_bury_on_turn, tt);
 	tt->idle = event_new(server->base, -1, 0, tt_subject_on_idle, tt);
 	tt->wake = event_new(server->base, -1, 0, tt_connection_on_wake, tt);
-	result = tt->resume == NULL || tt->idle == NULL || tt->wake == NULL ? -ENOMEM : 0;
+	result = tt->resume == NULL || tt->turn == NULL || tt->bury == NULL || tt->idle == NULL ||
+	                         tt->wake == NULL
+	                 ? -ENOMEM
+	                 : 0;
 	if (result == 0)
 		result = tt_totals_create(&tt->totals, server, on_totals, tt);
 	if (result != 0) {
@@ -255,11 +267,16 @@ void tt_server_destroy(struct tt_server *tt)
 		tt_connection_close(connection);
 	}
 	tt_subject_leave_all(tt);
+	tt_bury_all(tt);
 	vec_finish(&tt->users);
 	if (tt->totals != NULL)
 		tt_totals_destroy(tt->totals);
 	if (tt->resume != NULL)
 		event_free(tt->resume);
+	if (tt->turn != NULL)
+		event_free(tt->turn);
+	if (tt->bury != NULL)
+		event_free(tt->bury);
 	if (tt->idle != NULL)
 		event_free(tt->idle);
 	if (tt->wake != NULL)

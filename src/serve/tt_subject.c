@@ -6,7 +6,6 @@
 #include "tt_internal.h"
 
 #include "reader.h"
-#include "text.h"
 #include "units.h"
 #include "watch.h"
 
@@ -134,21 +133,19 @@ static void forget(struct tt_subject *subject)
 static void end_subject(struct tt_subject *subject, const struct segment_end *end)
 {
 	static struct log_gate gate = {.burst = 50};
+	struct tt_server *tt = subject->tt;
 	struct proxy *proxy = subject->proxy;
 	const struct subject *who = proxy_subject(proxy);
-	struct text name = {0};
-	int pid = pid_of(who);
 	bool kept;
 
-	text_add(&name, name_of(who));
 	tt_subject_account(subject);
-	subject->tt->server->stats.processes_ended++;
+	tt->server->stats.processes_ended++;
 	forget(subject);
-	proxy_end(proxy, end, &kept);
+	proxy_mark_end(proxy, end, &kept);
 	/* Of what is kept the post-mortem tells. */
 	log_gated(&gate, kept ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "process %d (%s) has ended%s",
-	          pid, text_string(&name), kept ? "" : "; nothing was live");
-	text_finish(&name);
+	          pid_of(who), name_of(who), kept ? "" : "; nothing was live");
+	tt_bury(tt, proxy);
 }
 
 static void on_ended(void *arg, const struct segment_end *end)
@@ -242,13 +239,16 @@ static struct tt_subject *find_left(struct tt_server *tt, const struct subject *
 
 /* One that has hung up, though it was not its turn yet: who connects anew at once is faster than
  * this loop. What it still has to say is taken first. */
-static struct tt_subject *find_hung_up(struct tt_server *tt, const struct subject *who)
+static struct tt_subject *find_hung_up(const struct tt_connection *asking,
+                                       const struct subject *who)
 {
+	struct tt_server *tt = asking->tt;
 	struct tt_subject **item, *subject = NULL;
 	struct tt_connection *connection;
 
 	vec_for (item, &tt->subjects)
-		if (subject == NULL && (*item)->connection != NULL && !(*item)->ended &&
+		if (subject == NULL && (*item)->connection != NULL &&
+		    (*item)->connection != asking && !(*item)->ended &&
 		    subject_same(proxy_subject((*item)->proxy), who) &&
 		    tt_connection_is_over((*item)->connection))
 			subject = *item;
@@ -270,7 +270,7 @@ static bool has_room(const struct tt_server *tt, uid_t uid)
 
 	vec_for (item, &tt->subjects)
 		of_user += (*item)->uid == uid;
-	return tt->subjects.count < TT_SUBJECTS && of_user < TT_SUBJECTS_USER;
+	return tt->subjects.count + tt->dying.count < TT_SUBJECTS && of_user < TT_SUBJECTS_USER;
 }
 
 static int open_proxy(struct tt_connection *connection, const struct subject *who,
@@ -305,7 +305,7 @@ static int find_subject(struct tt_connection *connection, const struct subject *
 	int result = 0;
 
 	if (subject == NULL)
-		subject = find_hung_up(connection->tt, who);
+		subject = find_hung_up(connection, who);
 	if (subject != NULL)
 		log_gated(&gate, LOG_LEVEL_INFO, "process %d (%s) is back; %llu buffers are live",
 		          pid_of(who), name_of(who),

@@ -10,7 +10,6 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 enum { REFRESH_MS = 500, FRESH_MS = 2000, GOES_ON_MS = 5000, WAIT_MS = 100, MAX_DIRS = 64 };
@@ -23,14 +22,14 @@ struct device_total {
 
 /* A process's own segment, and the ordinals in it. */
 struct own_segment {
-	int32_t pid;
+	int32_t pid; /* in: */
+	uint64_t pid_ns;
 	uint64_t ordinals[TT_DEVICE_LIMIT / 64];
 };
 
 /* What one reading finds. */
 struct totals_read {
 	struct tt_totals *totals;
-	uint64_t pid_ns;
 	VEC(struct device_total) devices; /* by ordinal */
 	VEC(struct own_segment) segments;
 };
@@ -123,7 +122,8 @@ static int add_segment(const char *path, void *arg)
 	if (!view->is_proxy && view->life == LIFE_ALIVE) {
 		for (uint32_t i = 0; i < view->device_count; i++)
 			add_device(reading, view, i, &own);
-		own.pid = view->subject.pid_ns == reading->pid_ns ? view->subject.pid : 0;
+		own.pid = view->subject.pid;
+		own.pid_ns = view->subject.pid_ns;
 		*vec_add(&reading->segments) = own;
 	}
 	segment_view_destroy(view);
@@ -135,9 +135,7 @@ static void read_work(void *arg)
 	static char dirs[MAX_DIRS][256]; /* there is one worker */
 	struct totals_read *reading = arg;
 	size_t count = segment_dirs(dirs, MAX_DIRS);
-	struct stat st;
 
-	reading->pid_ns = stat("/proc/self/ns/pid", &st) == 0 ? (uint64_t)st.st_ino : 0;
 	for (size_t i = 0; i < count; i++)
 		(void)segment_dir_scan(dirs[i], add_segment, NULL, reading);
 }
@@ -255,14 +253,24 @@ void tt_totals_add(const struct tt_totals *totals, int32_t ordinal, struct tt_an
 	tt_totals_describe(totals, ordinal, answer);
 }
 
-bool tt_totals_has(const struct tt_totals *totals, int32_t pid, int32_t ordinal)
+/* By its number here, or by what it calls itself in a container. */
+static bool is_of(const struct own_segment *own, const struct writer_subject *who)
+{
+	if (own->pid_ns == 0)
+		return false;
+	return (own->pid == who->process.pid && own->pid_ns == who->process.pid_ns) ||
+	       (own->pid == who->inner_pid && own->pid_ns == who->inner_pid_ns);
+}
+
+bool tt_totals_has(const struct tt_totals *totals, const struct writer_subject *who,
+                   int32_t ordinal)
 {
 	const struct own_segment *own;
 
 	if (totals->now == NULL || ordinal < 0 || ordinal >= TT_DEVICE_LIMIT)
 		return false;
 	vec_for (own, &totals->now->segments)
-		if (own->pid == pid && (own->ordinals[ordinal / 64] >> ordinal % 64 & 1) != 0)
+		if (is_of(own, who) && (own->ordinals[ordinal / 64] >> ordinal % 64 & 1) != 0)
 			return true;
 	return false;
 }

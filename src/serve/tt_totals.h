@@ -26,9 +26,10 @@ void tt_totals_add(const struct tt_totals *totals, int32_t ordinal, struct tt_an
 /* Only the latter. */
 void tt_totals_describe(const struct tt_totals *totals, int32_t ordinal, struct tt_answer *answer);
 
-/* Whether this process (as this server's pid namespace names it) has this ordinal in a segment of
- * its own: then what a proxy says of it counts as well, and must not count twice. */
-bool tt_totals_has(const struct tt_totals *totals, int32_t pid, int32_t ordinal);
+/* Whether this process has this ordinal in a segment of its own: then what a proxy says of it
+ * counts as well, and must not count twice. */
+bool tt_totals_has(const struct tt_totals *totals, const struct writer_subject *who,
+                   int32_t ordinal);
 
 /* One more than the highest ordinal in any segment. */
 uint32_t tt_totals_limit(const struct tt_totals *totals);

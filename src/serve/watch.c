@@ -16,7 +16,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-enum { SCAN_S = 10, BLIND_SCAN_S = 1, MAX_DIRS = 4096, READS_AT_ONCE = 16 };
+enum { SCAN_S = 10, BLIND_SCAN_S = 1, MAX_DIRS = 4096, READS_AT_ONCE = 16, LOOKS_AT_ONCE = 16 };
 enum { STATUS_TRIES = 5 }; /* 1 + 2 + 4 + 8 ms */
 enum { SCAN_PAUSE_NS = 20000000 };
 
@@ -24,8 +24,6 @@ enum { SCAN_PAUSE_NS = 20000000 };
 	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_MOVE_SELF | IN_ONLYDIR)
 /* IN_ATTRIB: a directory that gets its group, or is opened to us. */
 #define PARENT_EVENTS (IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_MOVE_SELF | IN_ONLYDIR)
-
-static void scan(struct watch *watch);
 
 /* --- directories ---------------------------------------------------------------------------- */
 
@@ -44,23 +42,41 @@ static void go_blind(struct watch *watch, const char *what)
 	watch->stats.inotify = false;
 }
 
+static struct watch_dir *find_dir(struct watch *watch, const char *path, bool is_parent)
+{
+	struct watch_dir *dir;
+
+	vec_for (dir, &watch->dirs)
+		if (dir->is_parent == is_parent && strcmp(dir->path, path) == 0)
+			return dir;
+	return NULL;
+}
+
 static void add_dir(struct watch *watch, const char *path, bool is_parent)
 {
 	struct watch_dir *dir;
 	int wd = -1;
 
-	vec_for (dir, &watch->dirs)
-		if (strcmp(dir->path, path) == 0)
-			return;
-	if (strlen(path) >= sizeof(dir->path) || watch->dirs.count == MAX_DIRS)
+	if (strlen(path) >= sizeof(dir->path))
 		return;
 	if (watch->inotify >= 0)
 		wd = inotify_add_watch(watch->inotify, path,
-		                       is_parent ? PARENT_EVENTS : SEGMENT_EVENTS);
+		                       IN_MASK_ADD | (is_parent ? PARENT_EVENTS : SEGMENT_EVENTS));
 	if (wd < 0 && watch->inotify >= 0 && (errno == ENOSPC || errno == ENOMEM))
 		go_blind(watch, path);
 	if (wd < 0)
 		return; /* not there, or not for us */
+	dir = find_dir(watch, path, is_parent);
+	if (dir != NULL) {
+		if (dir->wd != wd) /* another directory than before, or one mounted over it */
+			inotify_rm_watch(watch->inotify, dir->wd);
+		dir->wd = wd;
+		return;
+	}
+	if (watch->dirs.count == MAX_DIRS) {
+		inotify_rm_watch(watch->inotify, wd);
+		return;
+	}
 	dir = vec_add(&watch->dirs);
 	strcpy(dir->path, path);
 	dir->wd = wd;
@@ -93,7 +109,9 @@ static void add_parents(struct watch *watch)
 
 static int found(const char *path, void *arg)
 {
-	watch_look(arg, path, false);
+	struct watch *watch = arg;
+
+	*vec_add(&watch->to_look) = mem_strdup(path);
 	return 0;
 }
 
@@ -103,7 +121,7 @@ static void rejected(const struct segment_reject *reject, void *arg)
 }
 
 /* First the watch, then what is there: nothing that comes between is missed. */
-static void look_into(struct watch *watch)
+static void list_all(struct watch *watch)
 {
 	char(*paths)[256] = mem_calloc(MAX_DIRS, sizeof(*paths));
 	size_t count;
@@ -124,6 +142,10 @@ static void schedule(struct watch *watch, bool now)
 	struct timeval delay = {.tv_sec = watch->inotify >= 0 ? SCAN_S : BLIND_SCAN_S};
 	uint64_t since = watch_now_ns() - watch->scan_ns;
 
+	if (watch->to_look.count != 0) {
+		watch->scan_again = watch->scan_again || now;
+		return;
+	}
 	/* Others can make directories as fast as they like. */
 	if (now)
 		delay = (struct timeval){.tv_usec =
@@ -131,24 +153,58 @@ static void schedule(struct watch *watch, bool now)
 	evtimer_add(watch->scan_timer, &delay);
 }
 
-static void scan(struct watch *watch)
+/* That a scan has not found it may be for want of a descriptor. */
+static bool is_gone(const char *path)
+{
+	return access(path, F_OK) != 0 && errno != ENOMEM;
+}
+
+static void scan_begin(struct watch *watch)
 {
 	watch->generation++;
 	watch->stats.scans++;
 	watch->scan_ns = watch_now_ns();
-	look_into(watch);
+	watch->scan_again = false;
+	list_all(watch);
+}
+
+/* True: it is through. */
+static bool scan_go_on(struct watch *watch, size_t looks)
+{
+	for (; looks != 0 && watch->to_look.count != 0; looks--) {
+		char *path = watch->to_look.items[--watch->to_look.count];
+
+		watch_look_through(watch, path);
+		free(path);
+	}
+	return watch->to_look.count == 0;
+}
+
+static void scan_end(struct watch *watch)
+{
 	for (size_t i = watch->segments.count; i-- > 0;)
 		if (i < watch->segments.count &&
-		    watch->segments.items[i]->generation != watch->generation)
+		    watch->segments.items[i]->generation != watch->generation &&
+		    is_gone(watch->segments.items[i]->path))
 			watched_destroy(watch->segments.items[i]);
 }
 
+/* Some at a time: clients wait for the loop. */
 static void on_scan(evutil_socket_t fd, short what, void *arg)
 {
+	static const struct timeval at_once = {0};
+	struct watch *watch = arg;
+
 	(void)fd;
 	(void)what;
-	scan(arg);
-	schedule(arg, false);
+	if (watch->to_look.count == 0)
+		scan_begin(watch);
+	if (!scan_go_on(watch, LOOKS_AT_ONCE)) {
+		evtimer_add(watch->scan_timer, &at_once);
+		return;
+	}
+	scan_end(watch);
+	schedule(watch, watch->scan_again);
 }
 
 /* --- inotify -------------------------------------------------------------------------------- */
@@ -199,11 +255,14 @@ static void take_event(struct watch *watch, const struct inotify_event *event)
 		schedule(watch, true);
 		return;
 	}
-	vec_for (dir, &watch->dirs)
-		if (dir->wd == event->wd) {
-			dir_event(watch, dir, event);
+	/* One that is the parent of others as well is there twice. */
+	vec_for (dir, &watch->dirs) {
+		if (dir->wd != event->wd)
+			continue;
+		dir_event(watch, dir, event);
+		if ((event->mask & IN_IGNORED) != 0)
 			return;
-		}
+	}
 }
 
 static void on_inotify(evutil_socket_t fd, short what, void *arg)
@@ -253,7 +312,9 @@ int watch_create(struct watch **ret, struct server *server)
 	}
 	*ret = watch;
 	start_inotify(watch);
-	scan(watch);
+	scan_begin(watch);
+	scan_go_on(watch, SIZE_MAX);
+	scan_end(watch);
 	schedule(watch, false);
 	return 0;
 }
@@ -264,6 +325,9 @@ void watch_destroy(struct watch *watch)
 		return;
 	while (watch->segments.count != 0)
 		watched_destroy(watch->segments.items[0]);
+	while (watch->to_look.count != 0)
+		free(watch->to_look.items[--watch->to_look.count]);
+	vec_finish(&watch->to_look);
 	vec_finish(&watch->segments);
 	vec_finish(&watch->dirs);
 	if (watch->inotify_event != NULL)

@@ -69,6 +69,8 @@ void watch_search(struct watch *watch)
 		return;
 	}
 	watch->searching = true;
-	worker_post_job(watch->server->worker,
-	                &(struct worker_job){search_work, search_done, search_drop, search});
+	worker_post_job(watch->server->worker, &(struct worker_job){.work = search_work,
+	                                                            .done = search_done,
+	                                                            .drop = search_drop,
+	                                                            .arg = search});
 }

@@ -25,6 +25,8 @@ struct watch {
 	void *by_path; /* tsearch(3) of watched */
 	VEC(struct watched *) segments;
 	uint64_t generation; /* of the scan */
+	VEC(char *) to_look; /* of the scan that is under way; it goes from the end */
+	bool scan_again;     /* once that is through */
 	bool searching;      /* for processes of other pid namespaces */
 	struct watch_stats stats;
 };
@@ -63,6 +65,8 @@ uint64_t watch_now_ns(void); /* CLOCK_MONOTONIC */
 /* Looks at the segment at a path, known or new. closed: its file was closed by a writer just now.
  */
 void watch_look(struct watch *watch, const char *path, bool closed);
+/* The same for a scan: nothing is asked of one that has been dealt with. */
+void watch_look_through(struct watch *watch, const char *path);
 /* The path is not there any more. */
 void watch_gone(struct watch *watch, const char *path);
 /* What cannot be a segment, said once. */

@@ -276,8 +276,10 @@ static bool is_anothers(const char *path, const struct segment_peek *peek)
 /* A file that cannot be read is said to be so once, however often it is looked at. */
 static void is_bad(struct watched *watched, const char *reason)
 {
+	static struct log_gate gate = {.burst = 20};
+
 	if (watched->state != WATCHED_LEFT)
-		log_warning("%s is left alone: %s", watched->path, reason);
+		log_gated(&gate, LOG_LEVEL_WARNING, "%s is left alone: %s", watched->path, reason);
 	forget(watched);
 	watched->state = WATCHED_LEFT;
 }
@@ -315,6 +317,8 @@ static void examine(struct watched *watched, bool closed)
 		watched_destroy(watched);
 		return;
 	}
+	if (error == -EMFILE || error == -ENFILE || error == -ENOMEM)
+		return; /* says nothing of the segment: the next scan looks again */
 	if (error != 0) {
 		is_bad(watched, reject.reason);
 		return;
@@ -341,6 +345,16 @@ void watch_look(struct watch *watch, const char *path, bool closed)
 	if (closed)
 		watched->tries = 0;
 	examine(watched, closed);
+}
+
+void watch_look_through(struct watch *watch, const char *path)
+{
+	struct watched *watched = find(watch, path);
+
+	if (watched != NULL && watched->state == WATCHED_LEFT && watched->identity != 0)
+		watched->generation = watch->generation;
+	else
+		watch_look(watch, path, false);
 }
 
 void watch_gone(struct watch *watch, const char *path)

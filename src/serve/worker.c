@@ -23,11 +23,14 @@ struct queue {
 	size_t count;
 };
 
+enum { TURN_SHORT, TURN_LONG, TURN_BACKGROUND, TURNS };
+
 struct worker {
 	pthread_t thread;
 	pthread_mutex_t mutex; /* of everything below, up to the event */
 	pthread_cond_t posted;
-	struct queue waiting, finished;
+	struct queue waiting[TURNS], finished;
+	int turn; /* whose was the last */
 	struct node *running;
 	uint64_t running_since_ns;
 	bool ending;
@@ -69,6 +72,18 @@ static struct node *queue_take(struct queue *queue)
 	return node;
 }
 
+/* All get on, whatever the others' length. */
+static struct node *take_job(struct worker *worker)
+{
+	struct node *node = NULL;
+
+	for (int i = 0; i < TURNS && node == NULL; i++) {
+		worker->turn = (worker->turn + 1) % TURNS;
+		node = queue_take(&worker->waiting[worker->turn]);
+	}
+	return node;
+}
+
 static void wake_loop(const struct worker *worker)
 {
 	const uint64_t one = 1;
@@ -84,7 +99,7 @@ static void *run(void *arg)
 
 	pthread_mutex_lock(&worker->mutex);
 	while (!worker->ending) {
-		node = queue_take(&worker->waiting);
+		node = take_job(worker);
 		if (node == NULL) {
 			pthread_cond_wait(&worker->posted, &worker->mutex);
 			continue;
@@ -142,7 +157,8 @@ int worker_create(struct worker **ret, struct event_base *base)
 	struct worker *worker = mem_calloc(1, sizeof(*worker));
 	int error = 0;
 
-	queue_init(&worker->waiting);
+	for (int i = 0; i < TURNS; i++)
+		queue_init(&worker->waiting[i]);
 	queue_init(&worker->finished);
 	pthread_mutex_init(&worker->mutex, NULL);
 	pthread_cond_init(&worker->posted, NULL);
@@ -172,10 +188,11 @@ int worker_create(struct worker **ret, struct event_base *base)
 void worker_post_job(struct worker *worker, const struct worker_job *job)
 {
 	struct node *node = mem_calloc(1, sizeof(*node));
+	int turn = job->background ? TURN_BACKGROUND : job->is_long ? TURN_LONG : TURN_SHORT;
 
 	node->job = *job;
 	pthread_mutex_lock(&worker->mutex);
-	queue_add(&worker->waiting, node);
+	queue_add(&worker->waiting[turn], node);
 	pthread_cond_signal(&worker->posted);
 	pthread_mutex_unlock(&worker->mutex);
 }
@@ -187,12 +204,43 @@ void worker_post(struct worker *worker, void (*work)(void *arg), void (*done)(vo
 	worker_post_job(worker, &job);
 }
 
-size_t worker_waiting(struct worker *worker)
+static struct node *queue_remove(struct queue *queue, const void *arg)
 {
-	size_t count;
+	struct node **link = &queue->first, *node;
+
+	while (*link != NULL && (*link)->job.arg != arg)
+		link = &(*link)->next;
+	node = *link;
+	if (node == NULL)
+		return NULL;
+	*link = node->next;
+	if (node->next == NULL)
+		queue->end = link;
+	queue->count--;
+	return node;
+}
+
+bool worker_cancel(struct worker *worker, const void *arg)
+{
+	struct node *node = NULL;
+	bool found;
 
 	pthread_mutex_lock(&worker->mutex);
-	count = worker->waiting.count;
+	for (int i = 0; i < TURNS && node == NULL; i++)
+		node = queue_remove(&worker->waiting[i], arg);
+	pthread_mutex_unlock(&worker->mutex);
+	found = node != NULL;
+	free(node);
+	return found;
+}
+
+size_t worker_waiting(struct worker *worker)
+{
+	size_t count = 0;
+
+	pthread_mutex_lock(&worker->mutex);
+	for (int i = 0; i < TURNS; i++)
+		count += worker->waiting[i].count;
 	pthread_mutex_unlock(&worker->mutex);
 	return count;
 }
@@ -230,7 +278,8 @@ void worker_destroy(struct worker *worker)
 	event_free(worker->woken);
 	close(worker->wake_fd);
 	drop_jobs(&worker->finished);
-	drop_jobs(&worker->waiting);
+	for (int i = 0; i < TURNS; i++)
+		drop_jobs(&worker->waiting[i]);
 	pthread_cond_destroy(&worker->posted);
 	pthread_mutex_destroy(&worker->mutex);
 	free(worker);

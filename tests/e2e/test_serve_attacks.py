@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """What clients can do to the server's socket, on purpose or not: it goes on, and a client that
 behaves gets right answers all the while."""
+import fcntl
 import os
 import random
+import re
 import resource
 import shutil
 import socket
 import struct
 import subprocess
+import termios
+import time
 
 import pytest
 
 from serve_support import Server, buffers, use_memory, wait_until
-from tt_client import (ALLOC, CB_ALLOC, DEVICE_INFO_QUERY, FREE, KERNEL_LOAD, QUERY, SIZES,
-                       encode)
+from tt_client import (ALLOC, CB_ALLOC, DEVICE_INFO_QUERY, FREE, KERNEL_LOAD, QUERY, RESPONSE,
+                       SIZES, encode)
 
 MB = 1 << 20
 DEVICE = 700  # of the witness alone
@@ -327,6 +331,59 @@ def test_many_processes_named(server, witness):
                               if pid != os.getpid()))
             witness.look()
         liar.query(6)
+
+
+def test_many_processes_named_and_a_child_among_them(server, tally, witness):
+    """Whoever floods loses events, and is told so; nobody is called a stranger for it."""
+    first = 1 << 23  # beyond any process
+    with server.client() as client:
+        client.raw(b"".join(encode(112, ALLOC, 6, MB, id=1, pid=pid)
+                            for pid in range(first, first + 4000)))
+        child = os.fork()
+        if child == 0:
+            client.alloc(6, 0x20, MB, pid=os.getpid())
+            client.query(6)
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        witness.look()
+        client.alloc(6, 0x10, MB)
+        assert client.query(6).dram_allocated == MB
+    faults = tally.json("faults", "-p", os.getpid())["faults"]
+    assert {fault["type"] for fault in faults} == {"MT_LOST_EVENTS"}
+    server.wait_log("reports for too many processes at once")
+
+
+def ask(client, count):
+    """Sends questions, and waits until the server has read them."""
+    client.raw(client.message(QUERY, 0) * count)
+    while struct.unpack("i", fcntl.ioctl(client.socket, termios.TIOCOUTQ, b"\0" * 4))[0] != 0:
+        time.sleep(0)
+
+
+def test_answers_that_are_read_slowly(server, witness):
+    """Never all of them, but as many as are asked for: what waits is bounded."""
+    step, limit = 64, 0
+    with server.client() as deaf:
+        try:
+            while True:
+                ask(deaf, step)
+                limit += step
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+    with server.client() as client:
+        for _ in range(limit // step - 5):
+            ask(client, step)
+        before = memory(server)
+        for _ in range((16 << 20) // (step * client.size)):
+            for _ in range(step):
+                assert client.answer().type == RESPONSE
+            ask(client, step)
+        assert memory(server) < before + (4 << 20)
+
+
+def memory(server):
+    with open(f"/proc/{server.pid}/status") as status:
+        return int(re.search(r"VmData:\s+(\d+)", status.read()).group(1)) << 10
 
 
 def test_a_corrupt_segment_among_good_ones(server, tally, reporter, witness):

@@ -44,6 +44,13 @@ def hold(program, number=1, bytes=4 * KB):
     return space
 
 
+def known(server, *programs):
+    """Waits until the server has seen them: how one ends that has gone by then, nobody knows."""
+    for program in programs:
+        wait_until(lambda: f"Pid:\t{program.pid}\n" in descriptors(server.pid),
+                   f"the server knows {program.pid}")
+
+
 def dead(tally, server, *arguments):
     return tally.json("leaks", "--dead", *arguments,
                       env={"MESHTALLY_STATE_DIR": str(server.state)})
@@ -75,6 +82,7 @@ def test_kill(serve, tally, reporter):
     program.push("layer")
     assert program.alloc(space, 0x77, 1 << 20, 64 * KB, 64 * KB, DRAM, 0, "big.c:9", 0) == 0
     pidfd = os.pidfd_open(program.pid)
+    known(server, program)
     assert live_bytes(tally) == 76 * KB
 
     program.child.kill()
@@ -99,6 +107,7 @@ def test_exit_with_something_left(serve, tally, reporter):
     server = serve()
     program = reporter()
     hold(program)
+    known(server, program)
     program.exit(0)
     reap(program)
 
@@ -112,6 +121,7 @@ def test_exit_with_nothing_left_is_not_kept(serve, tally, reporter):
     program, other = reporter(), reporter()
     program.free(hold(program), 1)
     hold(other)
+    known(server, program, other)
     program.kill()
     other.kill()
 
@@ -125,8 +135,9 @@ def test_exit_with_nothing_left_is_not_kept(serve, tally, reporter):
 @pytest.mark.parametrize("number", (signal.SIGSEGV, signal.SIGABRT, signal.SIGTERM, 34))
 def test_signals(serve, tally, reporter, number):
     server = serve()
-    program = reporter()
+    program = reporter(ASAN_OPTIONS="handle_segv=0")
     hold(program)
+    known(server, program)
     program._call("raise", (int(number),))
     reap(program)
 
@@ -152,6 +163,7 @@ def test_without_its_first_thread_it_lives(serve, tally, reporter):
     program, other = reporter(), reporter()
     space = hold(program)
     hold(other)
+    known(server, program, other)
     program.leader()
     wait_until(lambda: pathlib.Path(f"/proc/{program.pid}/stat").read_text().split()[2] == "Z",
                "its first thread has ended")
@@ -198,6 +210,7 @@ def test_many_at_once(serve, tally, reporter):
     programs = [reporter() for _ in range(50)]
     for program in programs:
         hold(program)
+    known(server, *programs)
     assert live_bytes(tally) == 50 * 4 * KB
     for program in programs:
         program.child.kill()
@@ -512,3 +525,51 @@ def test_doctor_tells_of_the_server_and_of_post_mortems(serve, tally, reporter):
     assert re.fullmatch(rf"1 in {server.state}/dead \(.*B\)", told()[1])
     server.stop()
     assert told()[0].startswith("no server of this user runs")
+
+
+# ---- what lies among post-mortems ----
+
+def test_what_is_no_post_mortem_does_not_count(serve, tally, reporter):
+    """Nor does it do harm: a segment of one that lives, a corrupt file, names that nobody made."""
+    server = serve()
+    living, program = reporter(), reporter()
+    hold(living, 3)
+    hold(program)
+    program.kill()
+    end, _ = ended(tally, server, program.pid)
+    kept = server.state / "dead"
+    segment, = tally.segments()
+    identity = segment.stem.split("-")[1]
+    shutil.copy(segment, kept / f"1700000000000-{living.pid}-{identity}.mshsnap")
+    shutil.copy(segment, kept / f"1700000000000-77-{77:016x}.mshsnap")
+    (kept / f"1700000000000-78-{78:016x}.mshsnap").write_bytes(b"\x7fnonsense" * 1000)
+    (kept / f"1700000000000-79-{79:016x}.mshsnap").symlink_to(end["file"])
+    os.mkfifo(kept / f"1700000000000-80-{80:016x}.mshsnap")
+    (kept / "\x1b[31mname.mshsnap").write_bytes(b"")
+
+    env = {"MESHTALLY_STATE_DIR": str(server.state)}
+    assert [each["process"]["pid"] for each in dead(tally, server)["ended"]] == [program.pid]
+    assert tally.json("ls", "--dead", env=env)["records"] == 4
+    text = tally("leaks", "--dead", env={**env, "COLUMNS": "200"})
+    assert text.count("not read: ") == 3 and "\x1b" not in text
+    assert text.count("(no post-mortem: it does not tell of an end)") == 2
+    assert live_bytes(tally) == 3 * 4 * KB
+
+
+def test_nobody_has_ended(tally):
+    """It says where it looked: a server may keep post-mortems elsewhere."""
+    text = tally("leaks", "--dead")
+    assert text.startswith("No process is known that has ended and left something.\n")
+    assert tally.env["MESHTALLY_STATE_DIR"] + "/dead" in text and str(tally.dir) in text
+
+
+def test_the_command_is_told_from_its_beginning(serve, tally, mesh):
+    server = serve()
+    program = mesh("--leak")
+    program.until("add")
+    program.kill()
+    ended(tally, server, program.pid)
+    for columns in 80, 120:
+        head = tally("leaks", "--dead", env={"MESHTALLY_STATE_DIR": str(server.state),
+                                             "COLUMNS": str(columns)}).splitlines()[1]
+        assert re.search(r"  mesh_alloca", head), head

@@ -112,6 +112,15 @@ def test_client_that_has_said_all(serve, wire):
     assert line.answer()[0] == 200 and line.is_closed()
 
 
+def test_client_that_has_said_several_things(serve, wire):
+    line = wire(serve())
+    line.send("GET /api/v1/processes HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3)
+    line.socket.shutdown(socket.SHUT_WR)
+    answers = line.socket.makefile("rb").read()
+    assert answers.count(b"HTTP/1.1 200 OK") == 3
+    assert answers.count(b"Connection: close") == 1
+
+
 @pytest.mark.parametrize("target,status", (
     ("/%2e%2e/etc/passwd", 404), ("/../etc/passwd", 404), ("//metrics", 404), ("/metrics/", 404),
     ("/%6detrics", 404), ("/api/v1/postmortems/../devices", 404), ("/api/v1/postmortems/%2e%2e", 404),

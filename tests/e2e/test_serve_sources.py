@@ -249,6 +249,44 @@ with Client(sys.argv[1]) as client:
 """
 
 
+BOTH_IN_CONTAINER = """
+import subprocess, sys
+sys.path.insert(0, sys.argv[2])
+from tt_client import Client
+program = subprocess.Popen([sys.argv[3]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+def call(*words):
+    print(*words, file=program.stdin, flush=True)
+    return int(program.stdout.readline())
+space = call("device", 9, 0, 0, "-")
+assert call("alloc", space, 1, 0, 1 << 20, 1 << 20, 0, 0, "-", 0) == 0
+with Client(sys.argv[1], pid=program.pid) as client:
+    client.alloc(0, 0x1000, (1 << 20) + 256)
+    print(client.query(0).dram_allocated, flush=True)
+    sys.stdin.read()
+program.communicate()
+"""
+
+
+def test_a_program_in_a_container_counts_once(tally, server):
+    """It has another pid for itself than the server has for it."""
+    unshare = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child",
+               "--mount-proc"]
+    if subprocess.run([*unshare, "true"], stderr=subprocess.DEVNULL).returncode != 0:
+        pytest.skip("no pid namespaces for us here")
+    serve = server()
+    with subprocess.Popen([*unshare, sys.executable, "-B", "-c", BOTH_IN_CONTAINER,
+                           str(serve.tt_socket), str(pathlib.Path(__file__).parent),
+                           str(tally.build / "tests" / "e2e" / "e2e_reporter")],
+                          env={**tally.env, "MESHTALLY": "1"}, stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as inside:
+        assert inside.stdout.readline() == b"%d\n" % MB
+        devices = tally.json("devices")
+        assert [dram(device) for device in devices["devices"]] == [MB]
+        assert witnesses(devices) == {("segment", "socket"): (MB, MB + 256)}
+        shown, = tally.json("ps")["processes"]
+        assert shown["source"] == "segment"
+
+
 def test_ordinals_in_containers_are_their_own(tally, child, server):
     """No mask says nothing of which devices a container was given."""
     unshare = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]

@@ -11,8 +11,9 @@ import sys
 import pytest
 
 from e2e_support import SOURCE, TIMEOUT
-from serve_support import Server, UnixHTTP, buffers, held, process, use_memory, wait_until
-from tt_client import Client
+from serve_support import (Server, UnixHTTP, buffers, held, process, use_memory, wait_readable,
+                           wait_until)
+from tt_client import ALLOC, FREE, Client
 
 MB = 1 << 20
 HERE = SOURCE / "tests" / "e2e"
@@ -338,6 +339,30 @@ def test_a_reconnect_goes_on_where_it_was(serve, tally, program):
     assert process(tally, client.pid)["faults"] == 0
 
 
+@pytest.mark.parametrize("duplicates", ("collapse", "refcount"))
+def test_a_buffer_told_nine_times_ends_as_often_after_kill(serve, tally, program, duplicates):
+    """A mesh buffer: the backing one, and its parts on eight devices."""
+    options = ("--duplicates", duplicates)
+    server = serve(*options)
+    client = program(server)
+    client("alloc", 0, 0x10, MB)
+    for device in range(8):
+        client("alloc", device, 0x10, MB)
+    server.kill()
+    server = serve(*options, directory=server.directory)
+    client("connect")
+    assert held(tally, client.pid) == {"DRAM": 8 * MB}
+    client("free", 0, 0x10)
+    for device in range(8):
+        assert is_live(tally, client.pid)
+        client("free", device, 0x10)
+    assert held(tally, client.pid) == {}
+    assert process(tally, client.pid)["faults"] == 0
+    client.end()
+    wait_until(lambda: not tally.segments(), "its segment is gone")
+    assert not list((server.state / "dead").glob("*"))
+
+
 def test_a_program_with_a_segment_counts_as_well(serve, tally, reporter):
     server = serve()
     program = reporter()
@@ -408,6 +433,60 @@ def test_a_peer_that_cannot_be_seen(serve, tally):
             assert watching.query(0).dram_allocated == MB
         wait_until(lambda: watching.query(0).dram_allocated == 0, "it has hung up")
         wait_until(lambda: list((server.state / "dead").glob("*")), "its post-mortem")
+
+
+def test_a_peer_that_nobody_can_see_any_more(serve, tally):
+    """Its server dies. It may have ended or not: nobody could tell, so it is not kept for ever."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    under = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
+    server = serve(under=under)
+    with server.client() as client:
+        client.alloc(0, 0x10, MB)
+        assert client.query(0).dram_allocated == MB
+        assert len(tally.segments()) == 1
+        with open(f"/proc/{server.pid}/task/{server.pid}/children") as children:
+            inside = os.pidfd_open(int(children.read()))
+        server.kill()
+        wait_readable(inside)
+        os.close(inside)
+        after = serve(under=under, directory=server.directory)
+        with after.client() as watching:
+            assert watching.query(0).dram_allocated == 0
+        wait_until(lambda: list((after.state / "dead").glob("*")), "its post-mortem")
+        wait_until(lambda: not tally.segments(), "its segment is gone")
+
+
+def test_a_child_that_ended_before_it_was_heard(serve, tally, program):
+    """What it held has ended with it, and it is no stranger: its parent is not to blame."""
+    server = serve()
+    client = program(server)
+    client("alloc", 0, 0x10, MB)
+    server.signal(signal.SIGSTOP)
+    assert client("fork", 0, 0x20, 4 * MB)
+    server.signal(signal.SIGCONT)
+    client("alloc", 0, 0x30, MB)
+    assert held(tally, client.pid) == {"DRAM": 2 * MB}
+    assert process(tally, client.pid)["faults"] == 0
+    assert 'why="gone"} 1\n' in server.get("/metrics")
+    assert "is neither itself nor descended" not in server.log
+
+
+def test_reconnecting_faster_than_the_server(serve, tally):
+    """What was said on the first connection was said before."""
+    server = serve()
+    first = server.client()
+    first.alloc(0, 0x10, MB)
+    first.query(0)
+    server.signal(signal.SIGSTOP)
+    first.raw(b"".join(first.message(ALLOC, 0, 4096, id=number << 16) for number in range(1, 1001)))
+    first.close()
+    with server.client() as second:
+        second.raw(b"".join(second.message(FREE, 0, id=number << 16) for number in range(1, 1001)))
+        server.signal(signal.SIGCONT)
+        assert second.query(0).dram_allocated == MB
+    assert held(tally, os.getpid()) == {"DRAM": MB}
+    assert process(tally, os.getpid())["faults"] == 0
 
 
 def test_a_peer_in_a_container(serve, tally):

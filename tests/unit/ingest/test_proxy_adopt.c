@@ -2,6 +2,7 @@
 /* The end of a proxy, of its subject, and of the server: what is left, and what is taken over. */
 #include "proxy_fixture.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -23,6 +24,19 @@ static bool exists(const char *path)
 static char *kept_path(const struct proxy_fixture *fixture)
 {
 	return strdup(proxy_path(fixture->proxy));
+}
+
+static int count_files(const struct proxy_fixture *fixture)
+{
+	DIR *dir = opendir(fixture->directory);
+	struct dirent *entry;
+	int count = 0;
+
+	assert_non_null(dir);
+	while ((entry = readdir(dir)) != NULL)
+		count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+	closedir(dir);
+	return count;
 }
 
 /* The server dies: its writers are unmapped and nothing is said. */
@@ -134,8 +148,9 @@ static void test_taken_over(void **state)
 		send_free(fixture, 2, ID + 1); /* a fault */
 		path = leave(fixture);
 		assert_int_equal(adopt(fixture, path, modes[i]), 0);
-		assert_false(exists(path));
-		assert_string_not_equal(path, proxy_path(fixture->proxy));
+		/* In its place, so that never two of it are there. */
+		assert_string_equal(path, proxy_path(fixture->proxy));
+		assert_int_equal(count_files(fixture), i + 1);
 		free(path);
 		look(fixture);
 		kernel = kind_named(fixture, "KERNEL");
@@ -166,6 +181,85 @@ static void test_taken_over(void **state)
 		proxy_leave(fixture->proxy);
 		fixture->proxy = NULL;
 	}
+}
+
+/* A mesh buffer is told by its backing one and on every device: the frees come after. */
+static void test_reports_of_one_buffer_are_known_afterwards(void **state)
+{
+	static const enum writer_repeats modes[] = {REPEATS_COLLAPSE, REPEATS_COUNT};
+	struct proxy_fixture *fixture = *state;
+
+	for (size_t i = 0; i < 2; i++) {
+		char *path;
+
+		fixture_open(fixture, modes[i]);
+		send_alloc(fixture, 0, ID, BYTES, 0);
+		for (int32_t device = 0; device < 8; device++)
+			send_alloc(fixture, device, ID, BYTES, 0);
+		path = leave(fixture);
+		assert_int_equal(adopt(fixture, path, modes[i]), 0);
+		free(path);
+		look(fixture);
+		assert_int_equal(fixture->view->buffer_count, 8);
+		assert_int_equal(proxy_stats(fixture->proxy).repeated, 0);
+		send_free(fixture, 0, ID);
+		for (int32_t device = 0; device < 8; device++)
+			send_free(fixture, device, ID);
+		look(fixture);
+		assert_int_equal(fixture->view->buffer_count, 0);
+		assert_int_equal(fixture->view->fault_total, 0);
+		send_free(fixture, 0, ID);
+		assert_int_equal(look(fixture)->fault_total, 1);
+		proxy_leave(fixture->proxy);
+		fixture->proxy = NULL;
+	}
+}
+
+/* A server died over taking it over: half a successor lies beside it, and counts for nothing. */
+static void test_taken_over_at_the_second_attempt(void **state)
+{
+	struct proxy_fixture *fixture = *state;
+	char hidden[400], *path;
+	int fd;
+
+	fixture_open(fixture, REPEATS_COLLAPSE);
+	send_alloc(fixture, 1, ID, BYTES, 0);
+	path = leave(fixture);
+	snprintf(hidden, sizeof hidden, "%s/.%s", fixture->directory, strrchr(path, '/') + 1);
+	fd = open(hidden, O_WRONLY | O_CREAT | O_EXCL, 0640);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, 1 << 20), 0);
+	close(fd);
+	assert_int_equal(adopt(fixture, path, REPEATS_COLLAPSE), 0);
+	assert_int_equal(count_files(fixture), 1);
+	look(fixture);
+	assert_int_equal(bytes_on(fixture, 1, MT_DRAM), BYTES);
+	free(path);
+}
+
+/* Of a process that is only known by its connection: its end is the end of that. */
+static void test_who_cannot_be_seen_is_buried(void **state)
+{
+	struct proxy_fixture *fixture = *state;
+	char *path;
+
+	fixture->subject.connection_only = true;
+	fixture->subject.who.process.pid_ns = 0;
+	fixture->subject.who.process.start_ticks = 0;
+	fixture_open(fixture, REPEATS_COLLAPSE);
+	send_alloc(fixture, 1, ID, BYTES, 0);
+	path = leave(fixture);
+	look_at(fixture, path);
+	assert_int_equal(fixture->view->life, LIFE_ALIVE);
+	assert_int_equal(adopt(fixture, path, REPEATS_COLLAPSE), -ESRCH);
+	assert_int_equal(count_files(fixture), 1);
+	look_at(fixture, path);
+	assert_int_equal(fixture->view->life, LIFE_KILLED);
+	assert_int_equal(fixture->view->end.how, END_UNKNOWN);
+	assert_true(fixture->view->end.realtime_ns != 0);
+	assert_int_equal(fixture->view->subject.pid, getpid());
+	assert_int_equal(bytes_on(fixture, 1, MT_DRAM), BYTES);
+	free(path);
 }
 
 static void test_banks_are_found_again(void **state)
@@ -319,6 +413,9 @@ int main(void)
 		TEST(test_nobody_needs_a_spotless_one),
 		TEST(test_left_behind_it_is_stale_but_alive),
 		TEST(test_taken_over),
+		TEST(test_reports_of_one_buffer_are_known_afterwards),
+		TEST(test_taken_over_at_the_second_attempt),
+		TEST(test_who_cannot_be_seen_is_buried),
 		TEST(test_banks_are_found_again),
 		TEST(test_a_proxy_that_is_written_is_not_taken_over),
 		TEST(test_only_proxies_are_taken_over),

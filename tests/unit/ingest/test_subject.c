@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -109,7 +110,7 @@ static int client_stop(struct client *client)
 	return status;
 }
 
-static void assert_found(const struct subject_peer *peer, int32_t number, int32_t pid)
+static void assert_found(struct subject_peer *peer, int32_t number, int32_t pid)
 {
 	struct subject subject;
 
@@ -120,11 +121,19 @@ static void assert_found(const struct subject_peer *peer, int32_t number, int32_
 	subject_finish(&subject);
 }
 
-static void assert_refused(const struct subject_peer *peer, int32_t number)
+static void assert_refused(struct subject_peer *peer, int32_t number)
 {
 	struct subject subject;
 
 	assert_int_equal(subject_find(peer, number, &subject), -EPERM);
+}
+
+/* Nobody, as far as can be told. */
+static void assert_gone(struct subject_peer *peer, int32_t number)
+{
+	struct subject subject;
+
+	assert_int_equal(subject_find(peer, number, &subject), -ESRCH);
 }
 
 /* --- peers ------------------------------------------------------------------------------- */
@@ -157,6 +166,8 @@ static void test_a_peer(void **state)
 	assert_true(subject.who.process.start_ticks > 0);
 	assert_non_null(strstr(subject.who.command_line, "unit-ingest-subject"));
 	assert_string_equal(subject.who.comm, "unit-ingest-sub");
+	assert_int_equal(subject.who.inner_pid, 0);
+	assert_int_equal(subject.who.inner_pid_ns, 0);
 	assert_true(subject_same(&subject, &client.peer.self));
 	subject_finish(&subject);
 	client_stop(&client);
@@ -178,9 +189,9 @@ static void test_strangers(void **state)
 	assert_refused(&client.peer, 0);
 	assert_refused(&client.peer, -1);
 	assert_refused(&client.peer, INT32_MIN);
-	assert_refused(&client.peer, INT32_MAX);
+	assert_gone(&client.peer, INT32_MAX);
 	client_stop(&sibling);
-	assert_refused(&client.peer, sibling.pid);
+	assert_gone(&client.peer, sibling.pid);
 	client_stop(&client);
 }
 
@@ -222,6 +233,55 @@ static void test_descendants(void **state)
 	client.peer.self.who.process.start_ticks++;
 	assert_refused(&client.peer, a);
 	assert_refused(&client.peer, b);
+	client_stop(&client);
+}
+
+/* A child that has ended before anybody looked is no stranger. */
+static void run_childs_end(int line)
+{
+	int fd = connect_to_us();
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(0);
+	waitpid(child, NULL, 0);
+	tell(line, child);
+	wait_for_end(line);
+	close(fd);
+}
+
+static void test_a_child_that_has_ended(void **state)
+{
+	struct client client;
+
+	(void)state;
+	client_start(&client, run_childs_end);
+	client_accept(&client);
+	assert_gone(&client.peer, told(client.line));
+	client_stop(&client);
+}
+
+/* What it costs to look is limited by who asks. */
+static void test_looks_are_counted(void **state)
+{
+	struct subject subject;
+	struct client client;
+	int32_t child, before;
+
+	(void)state;
+	client_start(&client, run_family);
+	client_accept(&client);
+	child = told(client.line);
+	(void)told(client.line);
+	before = (int32_t)client.peer.looks;
+	assert_found(&client.peer, child, child);
+	assert_true((int32_t)client.peer.looks < before);
+	client.peer.looks = 3;
+	assert_int_equal(subject_find(&client.peer, INT32_MAX, &subject), -EBUSY);
+	client.peer.looks = 0;
+	assert_int_equal(subject_find(&client.peer, child, &subject), -EBUSY);
+	assert_int_equal(subject_find(&client.peer, 1, &subject), -EBUSY);
+	assert_found(&client.peer, client.pid, client.pid);
 	client_stop(&client);
 }
 
@@ -309,6 +369,31 @@ static void test_the_same_pid_is_not_the_same_process(void **state)
 	process.pid_ns--;
 	client_stop(&client);
 	assert_int_equal(subject_of_process(&process, &subject), -ESRCH);
+}
+
+/* --- names ------------------------------------------------------------------------------- */
+
+static void run_renamed(int line)
+{
+	int fd;
+
+	prctl(PR_SET_NAME, "x");
+	fd = connect_to_us();
+	wait_for_end(line);
+	close(fd);
+}
+
+/* Nothing of this process's memory follows it: it goes into a file that others read. */
+static void test_short_names(void **state)
+{
+	static const char expected[16] = "x";
+	struct client client;
+
+	(void)state;
+	client_start(&client, run_renamed);
+	client_accept(&client);
+	assert_memory_equal(client.peer.self.who.comm, expected, sizeof expected);
+	client_stop(&client);
 }
 
 /* --- environment ------------------------------------------------------------------------- */
@@ -444,9 +529,13 @@ static void test_a_peer_in_another_namespace(void **state)
 	assert_int_not_equal(second.who.process.pid, 2);
 	assert_false(subject_same(&first, &second));
 	assert_true(subject_is_current(&second));
-	assert_refused(&client.peer, 3);
-	assert_refused(&client.peer, client.peer.pid); /* not what it calls itself */
-	assert_refused(&client.peer, client.pid);      /* our number of its parent */
+	assert_int_equal(first.who.inner_pid, 1);
+	assert_int_equal(second.who.inner_pid, 2);
+	assert_int_not_equal(first.who.inner_pid_ns, first.who.process.pid_ns);
+	assert_int_equal(second.who.inner_pid_ns, first.who.inner_pid_ns);
+	assert_gone(&client.peer, 3);
+	assert_gone(&client.peer, client.peer.pid); /* not what it calls itself */
+	assert_gone(&client.peer, client.pid);      /* our number of its parent */
 	subject_finish(&first);
 	subject_finish(&second);
 	client_stop(&client);
@@ -492,6 +581,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_a_peer),
 		cmocka_unit_test(test_strangers),
 		cmocka_unit_test(test_descendants),
+		cmocka_unit_test(test_a_child_that_has_ended),
+		cmocka_unit_test(test_looks_are_counted),
+		cmocka_unit_test(test_short_names),
 		cmocka_unit_test(test_the_end_of_a_peer),
 		cmocka_unit_test(test_a_peer_that_ended_before),
 		cmocka_unit_test(test_the_same_pid_is_not_the_same_process),

@@ -108,6 +108,40 @@ static void every_operation_while_growing(void **state)
 	index_finish(&index);
 }
 
+/* Shrinks a little at a time, with insertions and erasures between: from a size that many erasures
+ * left, and with as many insertions as there are. */
+static void shrinks_in_steps(void **state)
+{
+	(void)state;
+	for (unsigned bias = 0; bias <= 8; bias += 4) {
+		struct index index;
+		unsigned turns = 0, most;
+
+		memset(is_live, 0, sizeof is_live);
+		random_state = 5;
+		assert_int_equal(index_init(&index, 2048), 0);
+		for (uint32_t i = 0; i < 20 * CHECK_EVERY; i++)
+			step(&index, KEYS, 8, true);
+		for (uint32_t key = 0; key < KEYS; key++) {
+			if (is_live[key] && key % 1000)
+				index_erase(&index, index_find(&index, hash_of(key)));
+			is_live[key] = is_live[key] && key % 1000 == 0;
+		}
+		most = (unsigned)index.now.capacity;
+		while (index_shrink(&index, 2048, 100)) {
+			for (unsigned i = 0; i < 3; i++)
+				step(&index, KEYS, bias, turns % 2);
+			if (++turns % 500 == 0)
+				check_all(&index);
+		}
+		assert_true(turns > most / 128);
+		assert_null(index.next.entries);
+		assert_true(index.now.capacity <= index.count * 5 + 4096);
+		check_all(&index);
+		index_finish(&index);
+	}
+}
+
 static void hashes_at_both_ends(void **state)
 {
 	struct index index;
@@ -157,6 +191,7 @@ int main(void)
 		cmocka_unit_test(grows_in_steps),
 		cmocka_unit_test(grows_in_one_go_where_nobody_tends_it),
 		cmocka_unit_test(every_operation_while_growing),
+		cmocka_unit_test(shrinks_in_steps),
 		cmocka_unit_test(hashes_at_both_ends),
 		cmocka_unit_test(equal_hashes),
 	};

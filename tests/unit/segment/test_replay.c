@@ -23,6 +23,7 @@ enum {
 };
 
 static struct writer one, two;
+static enum writer_repeats repeats; /* of the second */
 static uint64_t random_state;
 static bool no_views; /* that go by their owners' ids */
 static bool went_on;  /* after the replay: op numbers are not the same any more */
@@ -281,7 +282,7 @@ static void replay(void)
 {
 	struct segment_view *view = fixture_view(&one, VIEW_BUFFERS);
 
-	fixture_open(&two, &(struct writer_options){.cap_bytes = CAP});
+	fixture_open(&two, &(struct writer_options){.cap_bytes = CAP, .repeats = repeats});
 	assert_int_equal(segment_replay(&two, view), 0);
 	segment_view_destroy(view);
 }
@@ -373,19 +374,74 @@ static void what_comes_after_is_the_same(void **state)
 	no_views = went_on = false;
 }
 
-/* Credits of repeats are not known any more; what is live is there once. */
-static void repeats_are_counted_once(void **state)
+static void alloc_times(struct writer *w, uint64_t id, int times)
 {
+	for (int i = 0; i < times; i++)
+		assert_int_equal(fixture_alloc(w, 1, id, 100), MT_OK);
+}
+
+static void free_times(struct writer *w, uint64_t id, int times)
+{
+	for (int i = 0; i < times; i++)
+		assert_int_equal(fixture_free(w, 1, id), MT_OK);
+}
+
+/* What is live was told several times: as many frees come. */
+static void repeats_go_on(void **state)
+{
+	enum { PLAIN = 5, NINE = 6, FREED = 7 };
+
 	(void)state;
-	fixture_open(&one, &(struct writer_options){.cap_bytes = CAP, .repeats = REPEATS_COLLAPSE});
-	fixture_device(&one, 1, 0, 0);
-	fixture_alloc(&one, 1, 5, 100);
-	fixture_alloc(&one, 1, 5, 100);
-	replay();
-	views_agree();
-	assert_int_equal(fixture_free(&two, 1, 5), MT_OK);
-	assert_int_equal(fixture_free(&two, 1, 5), MT_DOUBLE_FREE);
-	end();
+	for (repeats = REPEATS_COLLAPSE; repeats <= REPEATS_COUNT; repeats++) {
+		bool counts = repeats == REPEATS_COUNT;
+
+		fixture_open(&one, &(struct writer_options){.cap_bytes = CAP, .repeats = repeats});
+		fixture_device(&one, 1, 0, 0);
+		alloc_times(&one, PLAIN, 1);
+		alloc_times(&one, NINE, 9);
+		alloc_times(&one, FREED, 4);
+		free_times(&one, FREED, 2); /* COLLAPSE: its end, after which it is a new one */
+		alloc_times(&one, FREED, 3);
+		replay();
+		views_agree();
+		assert_int_equal(two.repeated, 0); /* here */
+		alloc_times(&two, NINE, 1);
+		free_times(&two, NINE, 9);
+		assert_int_equal(writer_is_live(&two, 1, NINE), counts);
+		free_times(&two, NINE, 1);
+		free_times(&two, FREED, counts ? 5 : 3);
+		free_times(&two, PLAIN, 1);
+		assert_int_equal(two.index.count, 0);
+		assert_int_equal(two.header->fault_total, 0);
+		for (uint64_t id = PLAIN; id <= FREED; id++)
+			assert_int_equal(fixture_free(&two, 1, id), MT_DOUBLE_FREE);
+		end();
+	}
+	repeats = REPEATS_ARE_FAULTS;
+}
+
+/* The segment has room for so many; and what says nothing of them is as before. */
+static void repeats_beyond_the_limit(void **state)
+{
+	static const int times[] = {SLOT_REPEATS_MAX, SLOT_REPEATS_MAX + 1, SLOT_REPEATS_MAX + 40};
+
+	(void)state;
+	repeats = REPEATS_COUNT;
+	for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+		int known = times[i] < SLOT_REPEATS_MAX + 1 ? times[i] : SLOT_REPEATS_MAX + 1;
+
+		fixture_open(&one, &(struct writer_options){.cap_bytes = CAP, .repeats = repeats});
+		fixture_device(&one, 1, 0, 0);
+		alloc_times(&one, 5, times[i]);
+		replay();
+		views_agree();
+		free_times(&two, 5, known - 1);
+		assert_true(writer_is_live(&two, 1, 5));
+		free_times(&two, 5, 1);
+		assert_false(writer_is_live(&two, 1, 5));
+		end();
+	}
+	repeats = REPEATS_ARE_FAULTS;
 }
 
 static void many_buffers(void **state)
@@ -445,7 +501,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_histories),
 		cmocka_unit_test(what_comes_after_is_the_same),
-		cmocka_unit_test(repeats_are_counted_once),
+		cmocka_unit_test(repeats_go_on),
+		cmocka_unit_test(repeats_beyond_the_limit),
 		cmocka_unit_test(many_buffers),
 		cmocka_unit_test(without_detail_it_is_not_exact),
 		cmocka_unit_test(only_a_fresh_writer_takes_it),

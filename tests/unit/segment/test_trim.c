@@ -2,6 +2,7 @@
 /* Memory given back after frees: how much, what is known of the freed afterwards, and what readers
  * see of it meanwhile. */
 #include "writer_fixture.h"
+#include "writer_internal.h"
 
 #include <sched.h>
 #include <setjmp.h>
@@ -160,6 +161,102 @@ static void at_random(void **state)
 	segment_view_destroy(view);
 	assert_int_equal(w.header->fault_total, 0);
 	end();
+}
+
+/* A trim of the smallest slices, with what comes between them in every step of it. */
+static void between_slices(void **state)
+{
+	enum { LIVE = 40000 };
+	uint32_t steps = 0;
+	uint64_t first = 0, last = LIVE;
+
+	(void)state;
+	begin(REPEATS_ARE_FAULTS, CAP);
+	alloc_range(0, LIVE);
+	for (int turn = 0; turn < 6; turn++) {
+		free_range(first, last - 100);
+		first = last - 100;
+		for (uint32_t slice = 0; writer_trim_slice(&w, 3000); slice++) {
+			uint32_t some = slice % 5 ? 0 : 1u + slice % 7;
+
+			steps |= 1u << w.trimming.step;
+			/* In the midst of the queue more rarely: it would never come to its end. */
+			if (w.trimming.step == TRIM_QUEUE && slice % 40)
+				continue;
+			alloc_range(last, last + some);
+			last += some;
+			free_range(first, first + some / 2);
+			first += some / 2;
+		}
+		live(first, last);
+		assert_true(w.parked_count > 0);
+		alloc_range(last, first + LIVE);
+		last = first + LIVE;
+		live(first, last);
+	}
+	assert_int_equal(steps & 1u << TRIM_QUEUE, 1u << TRIM_QUEUE);
+	assert_int_equal(steps & 1u << TRIM_PAGES, 1u << TRIM_PAGES);
+	assert_int_equal(steps & 1u << TRIM_INDEXES, 1u << TRIM_INDEXES);
+	assert_int_equal(w.header->fault_total, 0);
+	assert_int_equal(w.header->unrecorded, 0);
+	end();
+}
+
+/* Pages that are to be given back are needed before it comes to that. */
+static void needed_again_at_once(void **state)
+{
+	uint64_t populated;
+
+	(void)state;
+	begin(REPEATS_ARE_FAULTS, CAP);
+	alloc_range(0, MANY);
+	free_range(0, MANY);
+	populated = w.file.populated_bytes;
+	while (w.trimming.step != TRIM_PAGES)
+		assert_true(writer_trim_slice(&w, 1 << 20));
+	assert_true(w.parked_count > 1000);
+	alloc_range(0, MANY);
+	assert_in_range(w.file.populated_bytes, populated, populated + 512 * KIB);
+	live(0, MANY);
+	trim();
+	live(0, MANY);
+	free_range(0, MANY);
+	trim();
+	assert_true(w.file.populated_bytes < populated / 4);
+	assert_int_equal(w.header->fault_total, 0);
+	end();
+}
+
+/* An end in parts says all at once, and gives back everything, whatever is under way. */
+static void an_end_in_parts(void **state)
+{
+	const struct segment_end killed = {.how = END_SIGNAL, .code = 9, .realtime_ns = 1};
+
+	(void)state;
+	for (int slices = 0; slices < 4; slices++) {
+		struct writer_releasing how_far = {0};
+		struct segment_view *view;
+		int parts = 1;
+
+		begin(REPEATS_ARE_FAULTS, CAP);
+		alloc_range(0, MANY);
+		free_range(0, MANY / 2);
+		for (int i = 0; i < slices * 10; i++)
+			writer_trim(&w);
+		writer_mark_end(&w, &killed);
+		live(MANY / 2, MANY);
+		for (; writer_release(&w, &how_far); parts++)
+			;
+		assert_true(parts > 3);
+		assert_null(w.file.base);
+		view = fixture_view_of(w.file.path, VIEW_BUFFERS);
+		assert_int_equal(view->buffer_count, MANY - MANY / 2);
+		assert_int_equal(view->end.code, 9);
+		assert_int_equal(view->corrupt_records, 0);
+		segment_view_destroy(view);
+		w.header = NULL;
+		test_dir_remove();
+	}
 }
 
 /* What was freed last is still known by address, site and credit. */
@@ -514,6 +611,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(memory_comes_back),
 		cmocka_unit_test(scattered_ones_keep_their_pages),
 		cmocka_unit_test(at_random),
+		cmocka_unit_test(between_slices),
+		cmocka_unit_test(needed_again_at_once),
+		cmocka_unit_test(an_end_in_parts),
 		cmocka_unit_test(the_freed_are_remembered),
 		cmocka_unit_test(divided_records),
 		cmocka_unit_test(phantoms),

@@ -50,6 +50,19 @@ static void heads(void **state)
 	                 0);
 	assert_false(head.keep_alive);
 	assert_int_equal(
+		parse_head("GET / HTTP/1.1\r\nHost: a\r\nConnection: TE , Close\r\n\r\n", &head),
+		0);
+	assert_false(head.keep_alive);
+	assert_int_equal(parse_head("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+	                            "Connection: keep-alive\r\n\r\n",
+	                            &head),
+	                 0);
+	assert_false(head.keep_alive);
+	assert_int_equal(parse_head("GET / HTTP/1.0\r\nConnection: ,x,keep-alive\r\n\r\n", &head),
+	                 0);
+	assert_true(head.keep_alive);
+	assert_int_equal(parse_head("GET / http/1.1\r\nHost: a\r\n\r\n", &head), 400);
+	assert_int_equal(
 		parse_head("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", &head), 0);
 	assert_int_equal(http_head_length("GET / HTTP/1.1\r\nHost: a\r\n\r", 26), 0);
 	assert_int_equal(parse_head("get / HTTP/1.1\r\nHost: a\r\n\r\n", &head), 405);
@@ -213,6 +226,8 @@ static void preferences(void **state)
 		"application/openmetrics-text",
 		"text/plain;q=0.5,application/openmetrics-text;q=0.5",
 		"*/*;q=0.1,application/openmetrics-text;version=0.0.1;q=0.75",
+		"application/openmetrics-text;q=0.5,text/plain;q=0.1,*/*;q=0.9",
+		"text/*,application/openmetrics-text;q=0.5,text/plain;q=0.4",
 		"application/openmetrics-text ; version=1.0.0 ; charset=utf-8"};
 	static const char *const text[] = {"",
 	                                   "*/*",

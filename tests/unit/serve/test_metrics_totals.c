@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Totals that only grow: whatever views say, and whoever goes. */
+#include "metrics.h"
 #include "metrics_totals.h"
 
 #include <setjmp.h>
@@ -160,6 +161,101 @@ static void the_dead(void **state)
 	totals_finish(&totals);
 }
 
+/* Lines are comments or end with a number; what is before it is there once. */
+static void expect_one_of_each(const char *text)
+{
+	const char *at = text, *end;
+
+	for (; (end = strchr(at, '\n')) != NULL; at = end + 1) {
+		const char *space = memrchr(at, ' ', (size_t)(end - at));
+		char name[512];
+
+		assert_non_null(space);
+		if (*at == '#')
+			continue;
+		assert_memory_equal(at, "meshtally_", 10);
+		assert_int_equal(strspn(space + 1, "0123456789."), end - space - 1);
+		snprintf(name, sizeof(name), "\n%.*s", (int)(space + 1 - at), at);
+		assert_null(strstr(end, name));
+	}
+	assert_int_equal(*at, '\0');
+}
+
+/* A process may report to the server, too: what both say counts once, whoever goes first. */
+static void seen_in_two_ways(void **state)
+{
+	struct totals totals;
+	struct example own, proxy, other;
+
+	(void)state;
+	totals_init(&totals);
+	make(&own, 1);
+	make(&proxy, 2);
+	make(&other, 3);
+	own.view.subject = proxy.view.subject = other.view.subject =
+		(struct segment_process){.pid = 7, .pid_ns = 1, .start_ticks = 5};
+	other.view.subject.start_ticks = 6;
+	proxy.view.is_proxy = other.view.is_proxy = true;
+	own.view.device_count = 1;
+	row(&own, 0, CLASS_USER, 0, 5, 1);
+	row(&proxy, 1, CLASS_USER, 0, 5, 1);
+	row(&other, 0, CLASS_USER, 0, 2, 0);
+	totals_loaded(&totals, &own.view);
+	totals_loaded(&totals, &proxy.view);
+	totals_loaded(&totals, &other.view);
+	expect(&totals, 1, 5 + 2, 1);
+	expect(&totals, 2, 5, 1);
+	own.view.life = proxy.view.life = LIFE_KILLED;
+	totals_gone(&totals, &own.view);
+	assert_int_equal(totals.left_bytes[VERDICT_KILLED], 400);
+	totals_gone(&totals, &proxy.view);
+	assert_int_equal(totals.left_bytes[VERDICT_KILLED], 2 * 400);
+	assert_int_equal(totals.ended, 1);
+	totals_finish(&totals);
+}
+
+/* Names of foreign origin: however they are made, no sample is there twice, and no line is broken.
+ */
+static void foreign_names(void **state)
+{
+	static const char *const kinds[] = {"a\xff", "a\\xff", "\"}\n#", "\\"};
+	struct example e[4];
+	struct segment_view *views[4];
+	struct metrics_reads reads = {0};
+	struct totals totals;
+	struct scene scene = {0};
+	struct text out = {0};
+	struct view_figure figures[4][4];
+
+	(void)state;
+	totals_init(&totals);
+	memset(figures, 0, sizeof(figures));
+	for (int i = 0; i < 4; i++) {
+		make(&e[i], (uint64_t)i + 1);
+		snprintf(e[i].view.kind_names[0], sizeof(e[i].view.kind_names[0]), "%s", kinds[i]);
+		e[i].view.life = LIFE_ALIVE;
+		e[i].view.exact = true;
+		e[i].view.name = e[i].view.comm = "";
+		e[i].view.command_line = i > 1 ? "/x/\"\n\\ y" : "";
+		e[i].view.subject = (struct segment_process){.pid = 7, .pid_ns = (uint64_t)i + 1};
+		e[i].view.figures = figures[i];
+		figures[i][0].bytes[CLASS_USER] = 100;
+		figures[i][0].buffers[CLASS_USER] = 1;
+		figures[i][0].held = 100;
+		row(&e[i], 0, CLASS_USER, 0, 1, 0);
+		totals_loaded(&totals, &e[i].view);
+		views[i] = &e[i].view;
+	}
+	machine_build(&scene.machine, &(struct machine_input){views, 4, NULL, false});
+	metrics_write(&out,
+	              &(struct metrics_input){.scene = &scene, .totals = &totals, .reads = &reads},
+	              true);
+	expect_one_of_each(text_string(&out));
+	text_finish(&out);
+	machine_finish(&scene.machine);
+	totals_finish(&totals);
+}
+
 /* However many there are said to be. */
 static void kinds_are_bounded(void **state)
 {
@@ -201,7 +297,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_what_is_new),  cmocka_unit_test(rows_that_change),
 		cmocka_unit_test(the_dead),          cmocka_unit_test(devices_are_bounded),
-		cmocka_unit_test(kinds_are_bounded),
+		cmocka_unit_test(kinds_are_bounded), cmocka_unit_test(seen_in_two_ways),
+		cmocka_unit_test(foreign_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -362,6 +363,97 @@ static void a_run_that_was_killed_holds_nothing(void **unused)
 	assert_false(exists(mark.path));
 }
 
+/* How many descriptors this process may have; the number before. */
+static rlim_t allow_descriptors(rlim_t most)
+{
+	struct rlimit limit;
+	rlim_t before;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	before = limit.rlim_cur;
+	limit.rlim_cur = most;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	return before;
+}
+
+/* That says nothing of the segment: it is tried again. */
+static void without_a_descriptor_it_is_tried_again(void **unused)
+{
+	struct program program = program_dead(&(struct program_plan){.buffers = 1});
+	struct postmortem_result result;
+	rlim_t before;
+
+	(void)unused;
+	before = allow_descriptors(3);
+	result = keep(&program, &killed);
+	allow_descriptors(before);
+	assert_int_equal(result.outcome, POSTMORTEM_FAILED);
+	assert_int_equal(result.error, -EMFILE);
+	assert_true(exists(program.path));
+	assert_int_equal(keep(&program, &killed).outcome, POSTMORTEM_KEPT);
+	assert_false(exists(program.path));
+}
+
+/* What was kept while the clock was ahead does not push out what comes after it. */
+static void the_future_goes_first(void **unused)
+{
+	uint64_t now_ms = (uint64_t)time(NULL) * 1000, year_ms = 365ull * 86400 * 1000;
+	const uint64_t ends[] = {now_ms + year_ms, now_ms + 2 * year_ms, now_ms - 1000, now_ms};
+	struct postmortem_list list = {0};
+
+	(void)unused;
+	store.files = 2;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
+		struct segment_end end = end_at(ends[i]);
+		struct program program = program_dead(&(struct program_plan){.buffers = 1});
+
+		assert_int_equal(keep(&program, &end).outcome, POSTMORTEM_KEPT);
+	}
+	postmortem_list(&list, store.dir);
+	assert_int_equal(list.count, 2);
+	assert_int_equal(list.items[0].unix_ms, ends[3]);
+	assert_int_equal(list.items[1].unix_ms, ends[2]);
+	postmortem_list_finish(&list);
+}
+
+/* However often it is tried: it is said once, and left. */
+static void too_large_is_no_passing_failure(void **unused)
+{
+	struct program program = program_dead(&(struct program_plan){.buffers = 1});
+	struct postmortem_result result;
+
+	(void)unused;
+	store.bytes = 4096;
+	result = keep(&program, &killed);
+	assert_int_equal(result.outcome, POSTMORTEM_CORRUPT);
+	assert_non_null(strstr(result.reason, "too large"));
+	assert_true(exists(program.path));
+	assert_int_equal(kept_count(), 0);
+}
+
+/* Only the one that the environment names: below others anybody may make one. */
+static void a_directory_that_is_a_link(void **unused)
+{
+	struct postmortem_result result;
+	struct program program;
+	char link[80];
+
+	(void)unused;
+	snprintf(link, sizeof(link), "%s-link", dir);
+	assert_int_equal(symlink(dir, link), 0);
+	setenv("MESHTALLY_DIR", link, 1);
+	program = program_dead(&(struct program_plan){.buffers = 1});
+	result = keep(&program, &killed);
+	assert_int_equal(result.outcome, POSTMORTEM_KEPT);
+	assert_true(result.removed);
+	assert_false(exists(program.path));
+	program = program_dead(&(struct program_plan){.buffers = 1});
+	setenv("MESHTALLY_DIR", dir, 1);
+	assert_false(keep(&program, &killed).removed);
+	assert_true(exists(program.path));
+	unlink(link);
+}
+
 static void foreign_files_are_not_listed(void **unused)
 {
 	static const char *const names[] = {"1-2-0000000000000003.mshsnap", "x.mshsnap",
@@ -402,6 +494,10 @@ int main(void)
 		TEST(half_written_ones_are_cleared_away),
 		TEST(a_run_reads_its_segment_first),
 		TEST(a_run_that_was_killed_holds_nothing),
+		TEST(without_a_descriptor_it_is_tried_again),
+		TEST(the_future_goes_first),
+		TEST(too_large_is_no_passing_failure),
+		TEST(a_directory_that_is_a_link),
 		TEST(foreign_files_are_not_listed),
 	};
 

@@ -291,6 +291,88 @@ static void without_inotify(void **unused)
 	ended_as(&program, END_SIGNAL, SIGKILL);
 }
 
+static bool has_scanned(const void *arg)
+{
+	return watch_stats(server.watch).scans > *(const uint64_t *)arg;
+}
+
+/* A directory beside that of the segments is a reason to look at everything. */
+static void have_it_scan(void)
+{
+	uint64_t scans = watch_stats(server.watch).scans;
+	char beside[80];
+
+	snprintf(beside, sizeof(beside), "%s-beside", dir);
+	assert_int_equal(mkdir(beside, 0700), 0);
+	until(has_scanned, &scans);
+	assert_int_equal(rmdir(beside), 0);
+}
+
+static void a_scan_without_a_descriptor_forgets_nobody(void **unused)
+{
+	struct program program = program_start(&one);
+	struct rlimit limit, none;
+
+	(void)unused;
+	seen(1);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = (rlim_t)lowest_free_descriptor();
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	have_it_scan();
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(watch_stats(server.watch).segments, 1);
+	assert_int_equal(watch_stats(server.watch).ended, 0);
+	program_end(&program, SIGKILL);
+	until(is_gone, &program);
+	ended_as(&program, END_SIGNAL, SIGKILL);
+}
+
+/* The name is the same, the directory another: that one is watched from then on. */
+static void a_name_that_comes_to_mean_another_directory(void **unused)
+{
+	char first[96], second[96], link[96], new_link[96], path[128];
+
+	(void)unused;
+	snprintf(first, sizeof(first), "%s/first", dir);
+	snprintf(second, sizeof(second), "%s/second", dir);
+	snprintf(link, sizeof(link), "%s-link", dir);
+	snprintf(new_link, sizeof(new_link), "%s-new", dir);
+	mkdir(first, 0700);
+	mkdir(second, 0700);
+	assert_int_equal(symlink(first, link), 0);
+	assert_int_equal(symlink(second, new_link), 0);
+	setenv("MESHTALLY_DIR", link, 1);
+	server_start();
+	assert_int_equal(rename(new_link, link), 0);
+	have_it_scan();
+	snprintf(path, sizeof(path), "%s/1-0000000000000001.seg", second);
+	close(open(path, O_WRONLY | O_CREAT, 0600));
+	seen(1);
+	unlink(path);
+	seen(0);
+	unlink(link);
+	assert_true(watch_stats(server.watch).scans <= 3); /* it was told of both */
+}
+
+/* Its own parent, as "." is by its name. */
+static void a_directory_that_is_watched_as_a_parent_too(void **unused)
+{
+	char path[128];
+
+	(void)unused;
+	assert_int_equal(chdir(dir), 0);
+	setenv("MESHTALLY_DIR", ".", 1);
+	server_start();
+	snprintf(path, sizeof(path), "%s/1-0000000000000001.seg", dir);
+	close(open(path, O_WRONLY | O_CREAT, 0600));
+	seen(1);
+	unlink(path);
+	seen(0);
+	assert_int_equal(chdir("/"), 0);
+	assert_true(watch_stats(server.watch).scans <= 2);
+}
+
 /* More than fits into the queue: what was lost is found by looking at everything. */
 static void an_overflow(void **unused)
 {
@@ -470,6 +552,9 @@ int main(void)
 		TEST_STARTS(a_directory_that_comes_later),
 		TEST_STARTS(a_directory_that_goes_and_comes),
 		TEST_STARTS(without_inotify),
+		TEST(a_scan_without_a_descriptor_forgets_nobody),
+		TEST_STARTS(a_name_that_comes_to_mean_another_directory),
+		TEST_STARTS(a_directory_that_is_watched_as_a_parent_too),
 		TEST(an_overflow),
 		TEST(a_corrupt_one_among_good_ones),
 		TEST_STARTS(a_state_directory_that_is_none),

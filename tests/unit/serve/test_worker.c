@@ -78,7 +78,7 @@ static void finish(struct bench *bench)
 
 static void post(struct job *job)
 {
-	const struct worker_job posted = {work, done, drop, job};
+	const struct worker_job posted = {.work = work, .done = done, .drop = drop, .arg = job};
 
 	worker_post_job(job->bench->worker, &posted);
 }
@@ -141,6 +141,91 @@ static void at_the_end(void **state)
 	finish(&bench);
 }
 
+struct turn {
+	struct bench *bench;
+	char name, *order;
+	bool last;
+};
+
+static void turn_work(void *arg)
+{
+	const struct turn *turn = arg;
+	char *end = turn->order;
+
+	while (*end != '\0')
+		end++;
+	*end = turn->name;
+}
+
+static void turn_done(void *arg)
+{
+	const struct turn *turn = arg;
+
+	if (turn->last)
+		event_base_loopbreak(turn->bench->base);
+}
+
+/* Who asks does not wait for all that is to be done in the background, nor that for him. */
+static void in_turn(void **state)
+{
+	char order[16] = "", byte;
+	struct bench bench;
+	struct job first = {&bench, 0, true};
+	struct turn turns[8];
+
+	(void)state;
+	start(&bench);
+	post(&first);
+	assert_int_equal(read(bench.entered[0], &byte, 1), 1);
+	for (int i = 0; i < 8; i++) {
+		bool background = i < 5;
+		const struct worker_job job = {.work = turn_work,
+		                               .done = turn_done,
+		                               .arg = &turns[i],
+		                               .background = background};
+
+		turns[i] = (struct turn){&bench, background ? 'b' : 'f', order, i == 4};
+		worker_post_job(bench.worker, &job);
+	}
+	assert_int_equal(worker_waiting(bench.worker), 8);
+	assert_int_equal(write(bench.gate[1], "", 1), 1);
+	event_base_dispatch(bench.base);
+	assert_string_equal(order, "bfbfbfbb");
+	worker_destroy(bench.worker);
+	finish(&bench);
+}
+
+/* Nor for all that is long, of which one can be taken back while it waits. */
+static void long_ones(void **state)
+{
+	char order[16] = "", byte;
+	struct bench bench;
+	struct job first = {&bench, 0, true};
+	struct turn turns[7];
+
+	(void)state;
+	start(&bench);
+	post(&first);
+	assert_int_equal(read(bench.entered[0], &byte, 1), 1);
+	for (int i = 0; i < 7; i++) {
+		const struct worker_job job = {
+			.work = turn_work, .done = turn_done, .arg = &turns[i], .is_long = i < 5};
+
+		turns[i] = (struct turn){&bench, (char)(i < 5 ? '0' + i : 's'), order, i == 3};
+		worker_post_job(bench.worker, &job);
+	}
+	assert_false(worker_cancel(bench.worker, &first));
+	assert_true(worker_cancel(bench.worker, &turns[1]));
+	assert_true(worker_cancel(bench.worker, &turns[4]));
+	assert_false(worker_cancel(bench.worker, &turns[4]));
+	assert_int_equal(worker_waiting(bench.worker), 5);
+	assert_int_equal(write(bench.gate[1], "", 1), 1);
+	event_base_dispatch(bench.base);
+	assert_string_equal(order, "0s2s3");
+	worker_destroy(bench.worker);
+	finish(&bench);
+}
+
 static void with_nothing_to_do(void **state)
 {
 	struct bench bench;
@@ -155,8 +240,8 @@ static void with_nothing_to_do(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(in_order),
-		cmocka_unit_test(at_the_end),
+		cmocka_unit_test(in_order),           cmocka_unit_test(in_turn),
+		cmocka_unit_test(long_ones),          cmocka_unit_test(at_the_end),
 		cmocka_unit_test(with_nothing_to_do),
 	};
 
