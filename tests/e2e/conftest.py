@@ -3,11 +3,13 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 
 import pytest
 
 from e2e_support import SOURCE, TIMEOUT, Reporter, Stepper, Tally, device_figures
+from serve_support import Server, use_memory
 
 
 @pytest.fixture(scope="session")
@@ -67,3 +69,19 @@ def expected(build):
                                for device in step["devices"]}
                 for step in json.loads(done.stdout)["steps"]}
     return ask
+
+
+@pytest.fixture
+def serve(tally):
+    """serve(OPTION...): starts a server, with segments where they are in earnest: in memory."""
+    started = []
+    made = use_memory(tally)
+
+    def start(*options, **more):
+        started.append(Server(tally, *options, **more))
+        return started[-1]
+
+    yield start
+    for server in reversed(started):
+        server.close()
+    shutil.rmtree(made, ignore_errors=True)

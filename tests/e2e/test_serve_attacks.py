@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from serve_support import Server, buffers, use_memory, wait_until
+from serve_support import buffers, wait_until
 from tt_client import (ALLOC, CB_ALLOC, DEVICE_INFO_QUERY, FREE, KERNEL_LOAD, QUERY, RESPONSE,
                        SIZES, encode)
 
@@ -42,22 +42,6 @@ class Witness:
         answer = self.client.query(DEVICE)
         assert answer.dram_allocated == 4096 * sum(self.live), answer
         assert answer.device_id == DEVICE
-
-
-@pytest.fixture
-def serve(tally):
-    """serve(OPTION...): starts a server, with segments where they are in earnest: in memory."""
-    started = []
-    made = use_memory(tally)
-
-    def start(*options, **more):
-        started.append(Server(tally, *options, **more))
-        return started[-1]
-
-    yield start
-    for server in reversed(started):
-        server.close()
-    shutil.rmtree(made, ignore_errors=True)
 
 
 @pytest.fixture

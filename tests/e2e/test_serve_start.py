@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the server begins and ends, alone and beside others; what it finds again after kill -9."""
 import os
-import shutil
 import signal
 import socket
 import stat
@@ -11,8 +10,7 @@ import sys
 import pytest
 
 from e2e_support import SOURCE, TIMEOUT
-from serve_support import (Server, UnixHTTP, buffers, held, process, use_memory, wait_readable,
-                           wait_until)
+from serve_support import UnixHTTP, buffers, held, process, wait_readable, wait_until
 from tt_client import ALLOC, FREE, Client
 
 MB = 1 << 20
@@ -65,22 +63,6 @@ class Program:
     def kill(self):
         self.child.kill()
         self.child.communicate(timeout=TIMEOUT)
-
-
-@pytest.fixture
-def serve(tally):
-    """serve(OPTION...): starts a server, with segments where they are in earnest: in memory."""
-    started = []
-    made = use_memory(tally)
-
-    def start(*options, **more):
-        started.append(Server(tally, *options, **more))
-        return started[-1]
-
-    yield start
-    for server in reversed(started):
-        server.close()
-    shutil.rmtree(made, ignore_errors=True)
 
 
 @pytest.fixture
