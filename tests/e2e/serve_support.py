@@ -13,6 +13,8 @@ import subprocess
 import tempfile
 import time
 
+import pytest
+
 from tt_client import Client
 
 TIMEOUT = 60
@@ -196,3 +198,15 @@ def buffers(tally, pid):
         key = line["kind"], int(line["id"], 16)
         sums[key] = sums.get(key, 0) + line["total_bytes"]
     return sums
+
+
+def may(*command):
+    """Whether a program can be run under it here."""
+    return subprocess.run([*command, "true"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL).returncode == 0
+
+
+NAMESPACE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
+
+# Not in a chroot, and not in most containers.
+needs_namespaces = pytest.mark.skipif(not may(*NAMESPACE), reason="no pid namespaces here")

@@ -13,7 +13,8 @@ import sys
 import pytest
 
 from e2e_support import SOURCE, TIMEOUT, Reporter
-from serve_support import Server, use_memory, wait_readable, wait_until
+from serve_support import (NAMESPACE, Server, may, needs_namespaces, use_memory, wait_readable,
+                           wait_until)
 
 DRAM = 0
 KB = 1 << 10
@@ -232,15 +233,7 @@ def children(pid):
             pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def may(*command):
-    return subprocess.run([*command, "true"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                          stderr=subprocess.DEVNULL).returncode == 0
-
-
-NAMESPACE = ("unshare", "--pid", "--fork", "--mount-proc")
-
-
-@pytest.mark.skipif(not may(*NAMESPACE), reason="no pid namespaces here")
+@needs_namespaces
 @pytest.mark.parametrize("number", (0, signal.SIGKILL))
 def test_in_a_pid_namespace_of_its_own(serve, tally, number):
     server = serve()

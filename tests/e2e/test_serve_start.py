@@ -10,7 +10,8 @@ import sys
 import pytest
 
 from e2e_support import SOURCE, TIMEOUT
-from serve_support import UnixHTTP, buffers, held, process, wait_readable, wait_until
+from serve_support import (NAMESPACE, UnixHTTP, buffers, held, needs_namespaces, process,
+                           wait_readable, wait_until)
 from tt_client import ALLOC, FREE, Client
 
 MB = 1 << 20
@@ -403,11 +404,10 @@ def test_a_message_in_the_name_of_another(serve, tally, program):
     server.wait_log(f"process {liar.pid} reports for process {os.getpid()}")
 
 
+@needs_namespaces
 def test_a_peer_that_cannot_be_seen(serve, tally):
     """Of another pid namespace: it ends with its connection."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-    server = serve(under=("unshare", "--pid", "--fork", "--mount-proc", "--kill-child"))
+    server = serve(under=NAMESPACE)
     with server.client() as watching:
         with server.client() as client:
             client.alloc(0, 0x10, MB)
@@ -417,12 +417,10 @@ def test_a_peer_that_cannot_be_seen(serve, tally):
         wait_until(lambda: list((server.state / "dead").glob("*")), "its post-mortem")
 
 
+@needs_namespaces
 def test_a_peer_that_nobody_can_see_any_more(serve, tally):
     """Its server dies. It may have ended or not: nobody could tell, so it is not kept for ever."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-    under = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
-    server = serve(under=under)
+    server = serve(under=NAMESPACE)
     with server.client() as client:
         client.alloc(0, 0x10, MB)
         assert client.query(0).dram_allocated == MB
@@ -432,7 +430,7 @@ def test_a_peer_that_nobody_can_see_any_more(serve, tally):
         server.kill()
         wait_readable(inside)
         os.close(inside)
-        after = serve(under=under, directory=server.directory)
+        after = serve(under=NAMESPACE, directory=server.directory)
         with after.client() as watching:
             assert watching.query(0).dram_allocated == 0
         wait_until(lambda: list((after.state / "dead").glob("*")), "its post-mortem")
@@ -471,10 +469,9 @@ def test_reconnecting_faster_than_the_server(serve, tally):
     assert process(tally, os.getpid())["faults"] == 0
 
 
+@needs_namespaces
 def test_a_peer_in_a_container(serve, tally):
     """It has another number for itself than the server has; its end is seen all the same."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
     server = serve()
     script = f"""
 import os, sys
@@ -486,8 +483,7 @@ assert client.query(0).dram_allocated == {MB}
 print(os.getpid(), flush=True)
 sys.stdin.read()
 """
-    with subprocess.Popen(["unshare", "--pid", "--fork", "--mount-proc", "--kill-child",
-                           sys.executable, "-c", script, server.tt_socket],
+    with subprocess.Popen([*NAMESPACE, sys.executable, "-c", script, server.tt_socket],
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         assert int(child.stdout.readline()) == 1
         shown = [each for each in tally.json("ps")["processes"] if each["state"] == "live"]
