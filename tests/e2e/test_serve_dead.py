@@ -136,7 +136,7 @@ def test_exit_with_nothing_left_is_not_kept(serve, tally, reporter):
 @pytest.mark.parametrize("number", (signal.SIGSEGV, signal.SIGABRT, signal.SIGTERM, 34))
 def test_signals(serve, tally, reporter, number):
     server = serve()
-    program = reporter(ASAN_OPTIONS="handle_segv=0")
+    program = reporter(ASAN_OPTIONS="handle_segv=0", TSAN_OPTIONS="handle_segv=0")
     hold(program)
     known(server, program)
     program._call("raise", (int(number),))
