@@ -185,13 +185,13 @@ static bool measure_memory(const char *meshtally, const char *directory)
 	if (!load_release(fd, HELD))
 		return false;
 	for (int i = 0; i < 100; i++) {
-		if (peer_segment_bytes(&fresh) - segments + peer_anonymous_bytes(&fresh) <
-		    anonymous + (HELD << 3))
+		if (peer_segment_bytes(&fresh) + peer_anonymous_bytes(&fresh) <
+		    segments + anonymous + (HELD << 3))
 			break;
 		usleep(100000);
 	}
 	snprintf(text, sizeof text, "%.2f + %.2f MB",
-	         (double)(peer_segment_bytes(&fresh) - segments) / (1 << 20),
+	         ((double)peer_segment_bytes(&fresh) - (double)segments) / (1 << 20),
 	         ((double)peer_anonymous_bytes(&fresh) - (double)anonymous) / (1 << 20));
 	row("  all freed, the client still there: what is kept", text, "-", 0, "given back");
 	close(fd);
