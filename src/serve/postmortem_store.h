@@ -30,7 +30,7 @@ enum postmortem_outcome {
 struct postmortem_result {
 	enum postmortem_outcome outcome;
 	bool removed; /* the segment is */
-	bool awaited; /* it stays for now: `meshtally run` wants to read it */
+	bool awaited; /* it stays until `meshtally run` has read it */
 	bool reduced; /* only the largest of its buffers were kept */
 	int error;    /* negative errno: of keeping, or why the segment could not be
 	                 removed */
