@@ -358,11 +358,11 @@ def test_answers_that_are_read_slowly(server, witness):
         for _ in range(limit // step - 5):
             ask(client, step)
         before = memory(server)
-        for _ in range((16 << 20) // (step * client.size)):
+        for _ in range((32 << 20) // (step * client.size)):
             for _ in range(step):
                 assert client.answer().type == RESPONSE
             ask(client, step)
-        assert memory(server) < before + (4 << 20)
+        assert memory(server) < before + (16 << 20)
 
 
 def memory(server):
