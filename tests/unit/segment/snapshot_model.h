@@ -38,6 +38,7 @@ struct entry {
 struct model_log {
 	uint64_t count; /* entries that are complete; stored with release */
 	uint64_t taken; /* entries that the test has replayed */
+	uint64_t limit; /* of count: the writer goes no further */
 	uint32_t run;   /* the writer may go on */
 	uint32_t idle;  /* the writer stands between two calls */
 	uint32_t ready; /* it has begun */
