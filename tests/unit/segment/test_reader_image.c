@@ -40,7 +40,8 @@ static void views_agree(const struct segment_view *a, const struct segment_view 
 		if (left->member_bytes)
 			assert_memory_equal(left->member_bytes, right->member_bytes,
 			                    a->spaces[left->space].member_count * 8ul);
-		assert_true(left->time_ns && left->time_ns - right->time_ns + 1000000 < 2000000);
+		assert_true(left->time_ns &&
+		            left->time_ns - right->time_ns + 100000000 < 200000000);
 	}
 }
 

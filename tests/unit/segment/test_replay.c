@@ -153,7 +153,9 @@ static void sort_buffers(struct segment_view *view)
 
 static void near(uint64_t a, uint64_t b)
 {
-	assert_true(a - b + 1000000 < 2000000);
+	/* Each clock is read at a moment when this process may have been kept from its processor.
+	 */
+	assert_true(a - b + 100000000 < 200000000);
 }
 
 static void buffers_agree(const struct segment_view *a, const struct segment_view *b)
