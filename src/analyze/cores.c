@@ -229,9 +229,9 @@ bool cores_in_use(const struct segment_view *view)
 	return false;
 }
 
-void cores_report(const struct machine *machine, uint32_t row, struct core_report *ret_report)
+/* Circular buffers, and the headroom under what was noted of the lowest buffer. */
+static void report_programs(const struct machine *machine, uint32_t row, struct core_report *report)
 {
-	struct core_report report = {0};
 	struct grid resident = {0}, cached = {0};
 	struct cell_sum sum = {0, 0, 0};
 
@@ -242,20 +242,40 @@ void cores_report(const struct machine *machine, uint32_t row, struct core_repor
 		if (process->view == NULL || !process->counted || process->dead)
 			continue;
 		residents = add_residents(&resident, process, i, row);
-		report.programs += residents;
+		report->programs += residents;
 		if (residents != 0)
 			add_cached(&cached, process, i);
-		find_lowest(process, row, &report);
 	}
-	report.known = sum_cells(&resident, false, &sum);
-	report.resident_bytes = sum.bytes;
-	report.fullest_bytes = sum.fullest;
-	report.highest_end = sum.highest_end;
-	if (report.known && sum_cells(&cached, true, &sum))
-		report.reserved_bytes = sum.bytes;
-	if (report.known && report.lowest_known)
-		report.headroom = (int64_t)(report.lowest_buffer - report.highest_end);
+	report->known = sum_cells(&resident, false, &sum);
+	report->resident_bytes = sum.bytes;
+	report->fullest_bytes = sum.fullest;
+	report->highest_end = sum.highest_end;
+	if (report->known && sum_cells(&cached, true, &sum))
+		report->reserved_bytes = sum.bytes;
+	if (report->known && report->lowest_known)
+		report->headroom = (int64_t)(report->lowest_buffer - report->highest_end);
 	grid_finish(&resident);
 	grid_finish(&cached);
+}
+
+void cores_report(const struct machine *machine, uint32_t row, struct core_report *ret_report)
+{
+	struct core_report report = {0};
+	const struct machine_process *process;
+
+	vec_for (process, &machine->processes)
+		if (process->view != NULL && process->counted && !process->dead)
+			find_lowest(process, row, &report);
+	report_programs(machine, row, &report);
+	*ret_report = report;
+}
+
+void cores_report_over(const struct machine *machine, uint32_t row, bool lowest_known,
+                       uint64_t lowest_buffer, struct core_report *ret_report)
+{
+	struct core_report report = {.lowest_known = lowest_known,
+	                             .lowest_buffer = lowest_known ? lowest_buffer : 0};
+
+	report_programs(machine, row, &report);
 	*ret_report = report;
 }

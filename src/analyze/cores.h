@@ -24,6 +24,11 @@ struct core_report {
 /* Needs views with buffers for the headroom. */
 void cores_report(const struct machine *machine, uint32_t row, struct core_report *ret_report);
 
+/* The same where single buffers were not read, but the lowest L1 buffer on the device is known
+ * (lowest_known; else there is none). */
+void cores_report_over(const struct machine *machine, uint32_t row, bool lowest_known,
+                       uint64_t lowest_buffer, struct core_report *ret_report);
+
 /* Whether some process has circular buffers at all. */
 bool cores_in_use(const struct segment_view *view);
 

@@ -2,6 +2,7 @@
 #include "listing.h"
 
 #include "lookup.h"
+#include "tag_match.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -91,20 +92,12 @@ bool listing_wants(const struct selection *selection, const struct machine_proce
 	       selection_has_process(selection, process);
 }
 
-/* Whether a tag is `wanted` ("a/b"), or below it ("a/b/c"). */
-static bool is_below(const char *tag, const char *wanted)
-{
-	size_t length = strlen(wanted);
-
-	return strncmp(tag, wanted, length) == 0 && (tag[length] == '\0' || tag[length] == '/');
-}
-
 static bool passes(const struct listing_filter *filter, const struct segment_view *view,
                    const struct view_buffer *buffer)
 {
 	return buffer->bytes >= filter->least_bytes &&
 	       (filter->classes == 0 || (filter->classes >> buffer->class_now & 1) != 0) &&
-	       (filter->tag == NULL || is_below(view->tags[buffer->tag].path, filter->tag));
+	       (filter->tag == NULL || tag_matches(filter->tag, view->tags[buffer->tag].path));
 }
 
 static void list_process(struct listing *listing, const struct machine_process *process,

@@ -25,7 +25,7 @@ struct listed_buffer {
 
 /* Which buffers; zeroed is all. */
 struct listing_filter {
-	const char *tag;      /* this one, or what is below it; NULL: any */
+	const char *tag;      /* or pattern, see tag_matches(); NULL: any */
 	unsigned classes;     /* a bit each; 0: all */
 	uint64_t least_bytes; /* on each device */
 };

@@ -90,22 +90,35 @@ static void sum_rows(struct sum_work *work, const struct machine_process *proces
 	selection_spaces_finish(spaces, process);
 }
 
+/* What a process has on the selected devices. */
+static struct machine_figure figure_on(const struct sum_work *work,
+                                       const struct machine_process *process, uint32_t kind)
+{
+	struct machine_figure sum = {0}, figure;
+
+	for (uint32_t row = 0; row < work->machine->devices.count; row++)
+		if (selection_has_device(work->selection, row) &&
+		    machine_process_figure(work->machine, process, row, kind, &figure))
+			figure_add(&sum, &figure);
+	return sum;
+}
+
 /* tt-metal's counters have one figure per kind and no tags. */
 static void sum_counters(struct sum_work *work, const struct machine_process *process)
 {
 	for (uint32_t kind = 0; kind < work->machine->kind_count; kind++) {
-		const struct machine_figure *figure = &process->figures[kind];
+		const struct machine_figure figure = figure_on(work, process, kind);
 		struct sum_place place = {"", 0, kind, process};
 		struct sum *sum;
 
-		if (figure->unclassified_bytes == 0 || !selection_has_kind(work->selection, kind))
+		if (figure.unclassified_bytes == 0 || !selection_has_kind(work->selection, kind))
 			continue;
 		work->sums->exact = false;
 		if (work->key == SUM_BY_DEVICE)
 			continue;
 		sum = sum_for(work, place);
-		sum->total_bytes += figure->unclassified_bytes;
-		sum->held += figure->held;
+		sum->total_bytes += figure.unclassified_bytes;
+		sum->held += figure.held;
 	}
 }
 

@@ -22,7 +22,8 @@ uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t length)
 		hash = hash_number(hash, word);
 	}
 	word = 0;
-	memcpy(&word, at, length);
+	if (length != 0) /* of nothing `bytes` may be NULL */
+		memcpy(&word, at, length);
 	return hash_number(hash, word ^ (uint64_t)length << 56);
 }
 

@@ -2,13 +2,12 @@
 #include "safe.h"
 
 #include <langinfo.h>
-#include <stdint.h>
 #include <string.h>
 #include <wchar.h>
 
-/* Decodes one character; 0 if it is not valid UTF-8, else the number of bytes. */
-static size_t decode(const unsigned char *s, uint32_t *ret_code)
+size_t safe_decode(const char *bytes, uint32_t *ret_code)
 {
+	const unsigned char *s = (const unsigned char *)bytes;
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
 	size_t length = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
 	uint32_t code = s[0];
@@ -49,15 +48,15 @@ static int terminal_is_utf8(void)
 
 void safe_terminal(struct text *text, const char *foreign)
 {
-	const unsigned char *s = (const unsigned char *)foreign;
+	const char *s = foreign;
 	int utf8 = terminal_is_utf8();
 	uint32_t code = 0;
 
 	while (*s != '\0') {
-		size_t length = decode(s, &code);
+		size_t length = safe_decode(s, &code);
 
 		if (length == 0) {
-			text_addf(text, "\\x%02x", *s++);
+			text_addf(text, "\\x%02x", (unsigned char)*s++);
 			continue;
 		}
 		if (is_deceptive(code) && code < 0x80)
@@ -65,7 +64,7 @@ void safe_terminal(struct text *text, const char *foreign)
 		else if (code >= 0x80 && (!utf8 || is_deceptive(code) || code_width(code) < 0))
 			text_addf(text, "\\u{%x}", code);
 		else
-			text_bytes(text, (const char *)s, length);
+			text_bytes(text, s, length);
 		s += length;
 	}
 }
@@ -85,26 +84,35 @@ void safe_shell(struct text *text, const char *foreign)
 
 void safe_utf8(struct text *text, const char *foreign)
 {
-	const unsigned char *s = (const unsigned char *)foreign;
+	const char *s = foreign;
 	uint32_t code = 0;
 
 	while (*s != '\0') {
-		size_t length = decode(s, &code);
+		size_t length = safe_decode(s, &code);
 
 		if (length == 0) {
-			text_addf(text, "\\x%02x", *s++);
+			text_addf(text, "\\x%02x", (unsigned char)*s++);
 			continue;
 		}
-		text_bytes(text, (const char *)s, length);
+		text_bytes(text, s, length);
 		s += length;
 	}
+}
+
+size_t safe_next(const char *s, int *ret_width)
+{
+	uint32_t code = 0;
+	size_t length = safe_decode(s, &code);
+
+	*ret_width = length == 0 || is_deceptive(code) ? -1 : code_width(code);
+	return length != 0 ? length : 1;
 }
 
 /* The next character of safe text: its bytes, and its columns. */
 static size_t next(const char *s, size_t *ret_width)
 {
 	uint32_t code = 0;
-	size_t length = decode((const unsigned char *)s, &code);
+	size_t length = safe_decode(s, &code);
 	int width = length != 0 ? code_width(code) : 1;
 
 	*ret_width = width > 0 ? (size_t)width : 0;

@@ -9,6 +9,12 @@
 
 #include "text.h"
 
+#include <stdint.h>
+
+/* Decodes one character of a NUL-terminated string; 0 if it is not valid UTF-8, else the number of
+ * its bytes. */
+size_t safe_decode(const char *bytes, uint32_t *ret_code);
+
 /* For a terminal, in the locale of the process: what it cannot show is escaped as well. */
 void safe_terminal(struct text *text, const char *foreign);
 
@@ -17,6 +23,9 @@ void safe_shell(struct text *text, const char *foreign);
 
 /* For JSON: valid UTF-8 whatever came in; control characters are left to the JSON printer. */
 void safe_utf8(struct text *text, const char *foreign);
+
+/* The bytes of the next character, and its columns; -1: it is none that may be shown. */
+size_t safe_next(const char *s, int *ret_width);
 
 /* Columns that safe text takes. */
 size_t safe_width(const char *safe);

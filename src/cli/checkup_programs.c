@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What `doctor` looks at in programs. */
 #include "checkup.h"
-#include "probe.h"
 #include "safe.h"
 #include "units.h"
+#include "untracked.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 static void text_process(struct text *text, const struct segment_view *view)
 {
@@ -20,8 +14,10 @@ static void text_process(struct text *text, const struct segment_view *view)
 	text_add(text, ")");
 }
 
-static void check_live(struct checkup *checkup, const struct segment_view *view)
+static void check_live(struct checkup *checkup, const struct scene *scene,
+                       const struct segment_view *view)
 {
+	uint64_t age_ns = scene_age(scene, view);
 	struct text name = {0};
 	char figure[UNITS_SIZE];
 
@@ -46,8 +42,7 @@ static void check_live(struct checkup *checkup, const struct segment_view *view)
 		checkup_add(checkup, "program", CHECK_OK, NULL,
 		            "%s is tracked: %" PRIu64 " operations, the last %s ago", name.bytes,
 		            view->op,
-		            view->age_ns != UINT64_MAX ? units_age(&figure, view->age_ns)
-		                                       : "some time");
+		            age_ns != UINT64_MAX ? units_age(&figure, age_ns) : "some time");
 	if (view->refused != 0)
 		checkup_add(checkup, "program", CHECK_NOTE,
 		            "do not allocate or free device memory in signal handlers",
@@ -121,79 +116,38 @@ static void check_counters(struct checkup *checkup, const struct scene *scene)
 		            dead == 1 ? "y" : "ies", dead == 1 ? "s" : "");
 }
 
-static bool has_segment(const struct scene *scene, pid_t pid)
-{
-	for (size_t i = 0; i < scene->views.count; i++)
-		if (scene->views.items[i]->life == LIFE_ALIVE &&
-		    (scene->views.items[i]->subject.pid == pid ||
-		     scene->views.items[i]->writer.pid == pid))
-			return true;
-	return false;
-}
-
-/* A process that has the library, and of which there is no segment. */
-static void check_silent(struct checkup *checkup, pid_t pid, const struct probe *probe)
-{
-	struct text name = {0};
-
-	safe_terminal(&name, probe->command);
-	if (probe->unlinked)
-		checkup_add(
-			checkup, "program", CHECK_PROBLEM,
-			"restart it; on logout logind removes files in /dev/shm (RemoveIPC)",
-			"process %ld (%s) writes to a segment whose file was removed: nobody can "
-			"see it",
-			(long)pid, text_string(&name));
-	else if (probe->segment)
-		checkup_add(
-			checkup, "program", CHECK_PROBLEM,
-			"use the same MESHTALLY_DIR here, or none in either place",
-			"process %ld (%s) writes to a segment in a directory that is not looked at",
-			(long)pid, text_string(&name));
-	else if (probe->off || !probe->on)
-		checkup_add(checkup, "program", CHECK_NOTE,
-		            "start it with MESHTALLY=1, or with `meshtally run`",
-		            "process %ld (%s) has libmeshtally, but tracking is %s", (long)pid,
-		            text_string(&name),
-		            probe->off ? "turned off (MESHTALLY=0)" : "not turned on");
-	else
-		checkup_add(checkup, "program", CHECK_NOTE,
-		            "if it has opened a device, look at the directory it writes to",
-		            "process %ld (%s) has libmeshtally and tracking on, but no segment yet",
-		            (long)pid, text_string(&name));
-	text_finish(&name);
-}
-
+/* Programs that have the library, and of which there is no segment. */
 static void check_untracked(struct checkup *checkup, const struct scene *scene)
 {
-	DIR *stream = opendir("/proc");
-	struct dirent *entry;
-	size_t hidden = 0;
+	const struct untracked_program *program;
+	struct untracked untracked;
+	struct text name = {0};
 
-	while (stream != NULL && (entry = readdir(stream)) != NULL) {
-		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-		struct probe probe;
+	untracked_find(&untracked, scene);
+	vec_for (program, &untracked.programs) {
+		bool lost = program->reason == UNTRACKED_UNLINKED ||
+		            program->reason == UNTRACKED_ELSEWHERE;
 
-		if (pid <= 0 || pid == getpid() || has_segment(scene, pid))
-			continue;
-		probe_maps(pid, &probe);
-		hidden += !probe.looked && !probe.kernel;
-		if (probe.library)
-			check_silent(checkup, pid, &probe);
+		text_clear(&name);
+		safe_terminal(&name, program->command);
+		checkup_add(checkup, "program", lost ? CHECK_PROBLEM : CHECK_NOTE,
+		            untracked_advice[program->reason], "process %ld (%s) %s",
+		            (long)program->pid, text_string(&name),
+		            untracked_words[program->reason]);
 	}
-	if (stream != NULL)
-		closedir(stream);
-	if (hidden != 0)
+	if (untracked.hidden != 0)
 		checkup_add(checkup, "program", CHECK_NOTE, "run as root to look at all of them",
-		            "%zu process%s of other users could not be looked at", hidden,
-		            hidden == 1 ? "" : "es");
+		            "%zu process%s of other users could not be looked at", untracked.hidden,
+		            untracked.hidden == 1 ? "" : "es");
+	text_finish(&name);
+	untracked_finish(&untracked);
 }
 
 void checkup_programs(struct checkup *checkup, const struct scene *scene)
 {
 	for (size_t i = 0; i < scene->views.count; i++)
 		if (scene->views.items[i]->life == LIFE_ALIVE)
-			check_live(checkup, scene->views.items[i]);
+			check_live(checkup, scene, scene->views.items[i]);
 	check_dead(checkup, scene);
 	check_rejects(checkup, scene);
 	check_untracked(checkup, scene);

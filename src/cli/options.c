@@ -16,7 +16,11 @@ static const char *const key_words[] = {"tag", "device", "kind", "process", NULL
 static const char *const when_words[] = {"exit", "peak", "failure", "mark=NAME:N", NULL};
 /* As serve_options_take counts them. */
 static const char *const protocol_words[] = {"auto", "72", "112", "128", "144", NULL};
+static const char *const screen_words[] = {"mesh",   "device", "processes", "tags",
+                                           "growth", "faults", NULL};
 static const char *const rule_words[] = {"collapse", "refcount", NULL};
+
+#define MAX_DURATION_NS (24 * 3600000000000ull)
 
 const struct option_row option_rows[] = {
 	{OPTION_DEVICE, 'd', "device", "DEVICE",
@@ -36,8 +40,18 @@ const struct option_row option_rows[] = {
 	{OPTION_LONG, 'l', "long", NULL, "one line per device, with unique id and bus address",
          NULL},
 	{OPTION_ONCE, '1', "once", NULL, "print once and end", NULL},
-	{OPTION_REFRESH, 'r', "refresh", "MS", "milliseconds between pictures (default: 1000)",
+	{OPTION_REFRESH, 'r', "refresh", "MS",
+         "milliseconds between readings (default: as saved, else\n500)", NULL},
+	{OPTION_SCREEN, 0, "screen", "NAME",
+         "begin with this one: mesh, device, processes, tags,\ngrowth or faults; with --once, "
+         "print it",
+         screen_words},
+	{OPTION_FILTER, 0, "filter", "TEXT",
+         "show only this, as after /: \"kind:L1 tag:attn* size>1M\"", NULL},
+	{OPTION_NO_COLOR, 0, "no-color", NULL, "no colors (as with NO_COLOR in the environment)",
          NULL},
+	{OPTION_ASCII, 0, "ascii", NULL, "draw with ASCII characters alone", NULL},
+	{OPTION_FOR, 0, "for", "TIME", "how long to look: 10s, 5m, 1h (default: 60s)", NULL},
 	{OPTION_FAIL_ON_LEAK, 0, "fail-on-leak", NULL, "exit with status 4 if something was leaked",
          NULL},
 	{OPTION_KEEP, 0, "keep", "FILE", "keep a snapshot of the program in FILE", NULL},
@@ -125,6 +139,32 @@ static bool number(const char *text, unsigned long most, unsigned long *ret_numb
 	       *ret_number <= most;
 }
 
+/* "500ms", "10s", "5m", "1h"; a number alone is seconds. A day at most. */
+static bool duration(const char *text, uint64_t *ret_ns)
+{
+	static const struct {
+		const char *suffix;
+		uint64_t ns;
+	} units[] = {{"", 1000000000},
+	             {"ms", 1000000},
+	             {"s", 1000000000},
+	             {"m", 60000000000},
+	             {"h", 3600000000000}};
+	size_t digits = strspn(text, "0123456789");
+	uint64_t value;
+
+	if (digits == 0 || digits > 9)
+		return false;
+	value = strtoull(text, NULL, 10);
+	for (size_t i = 0; i < ARRAY_COUNT(units); i++) {
+		if (strcmp(units[i].suffix, text + digits) != 0)
+			continue;
+		*ret_ns = value * units[i].ns;
+		return value != 0 && *ret_ns <= MAX_DURATION_NS;
+	}
+	return false;
+}
+
 static bool is_mark(const char *text)
 {
 	const char *colon = strrchr(text, ':');
@@ -161,6 +201,10 @@ static const char *take_word(struct options *options, uint64_t bit, const char *
 			return "10 to 3600000 milliseconds";
 		options->refresh_ms = (unsigned)value;
 		break;
+	case OPTION_FOR:
+		if (!duration(argument, &options->for_ns))
+			return "a time up to a day, as 10s, 5m or 1h";
+		break;
 	case OPTION_AT:
 		if (strchr(when_words[word], '=') != NULL && !is_mark(argument))
 			return "mark=NAME:N";
@@ -172,15 +216,34 @@ static const char *take_word(struct options *options, uint64_t bit, const char *
 	return NULL;
 }
 
+/* Options whose argument is anything. */
+static void take_string(struct options *options, uint64_t bit, const char *argument)
+{
+	const struct {
+		uint64_t bit;
+		const char **taken;
+	} strings[] = {{OPTION_FROM, &options->from},
+	               {OPTION_KEEP, &options->keep},
+	               {OPTION_SCREEN, &options->screen},
+	               {OPTION_FILTER, &options->filter},
+	               {OPTION_JSON_FILE, &options->json_file}};
+
+	for (size_t i = 0; i < ARRAY_COUNT(strings); i++)
+		if (strings[i].bit == bit)
+			*strings[i].taken = argument;
+}
+
 static const char *take(struct options *options, uint64_t bit, const char *argument, int word)
 {
 	bool *flags[] = {&options->dead,           &options->once,         &options->all,
 	                 &options->long_form,      &options->fail_on_leak, &options->help,
-	                 &options->fail_on_growth, &options->check};
+	                 &options->fail_on_growth, &options->check,        &options->no_color,
+	                 &options->ascii};
 	static const uint64_t flag_bits[] = {
-		OPTION_DEAD, OPTION_ONCE,           OPTION_ALL,  OPTION_LONG, OPTION_FAIL_ON_LEAK,
-		OPTION_HELP, OPTION_FAIL_ON_GROWTH, OPTION_CHECK};
-
+		OPTION_DEAD,           OPTION_ONCE,         OPTION_ALL,
+		OPTION_LONG,           OPTION_FAIL_ON_LEAK, OPTION_HELP,
+		OPTION_FAIL_ON_GROWTH, OPTION_CHECK,        OPTION_NO_COLOR,
+		OPTION_ASCII};
 	if ((bit & OPTION_SERVE) != 0)
 		return serve_options_take(options->serve, bit, argument, word);
 	if (bit == OPTION_DEAD_ONLY)
@@ -192,14 +255,9 @@ static const char *take(struct options *options, uint64_t bit, const char *argum
 		*vec_add(&options->devices) = argument;
 	else if (bit == OPTION_KIND)
 		*vec_add(&options->kinds) = argument;
-	else if (bit == OPTION_FROM)
-		options->from = argument;
-	else if (bit == OPTION_KEEP)
-		options->keep = argument;
 	else if (bit == OPTION_JSON || bit == OPTION_JSON_FILE)
 		options->json = true;
-	if (bit == OPTION_JSON_FILE)
-		options->json_file = argument;
+	take_string(options, bit, argument);
 	return take_word(options, bit, argument, word);
 }
 
@@ -295,6 +353,9 @@ static int check_arguments(const struct options *options, struct text *error)
 	else if (options->at != NULL && options->keep == NULL)
 		text_add(error,
 		         "--at says when to take the snapshot of --keep FILE, which is missing");
+	else if (options->json && (options->screen != NULL || options->filter != NULL))
+		text_add(error, "--json prints devices and processes, so that --screen and "
+		                "--filter do not go with it (-d, -p and -k do)");
 	else
 		return 0;
 	return -EINVAL;
@@ -307,7 +368,7 @@ int options_parse(struct options *options, const struct verb *verb, int argc, ch
 	int code;
 
 	*options = (struct options){
-		.verb = verb, .sort = LIST_BY_SIZE, .by = -1, .limit = 20, .refresh_ms = 1000};
+		.verb = verb, .sort = LIST_BY_SIZE, .by = -1, .limit = 20, .for_ns = 60000000000};
 	if ((verb->options & OPTION_SERVE) != 0)
 		options->serve = serve_options_create();
 	fill_tables(&tables, verb);

@@ -38,23 +38,6 @@ int scene_open(struct scene *scene, const struct options *options, enum view_dep
 	return result != 0 ? STATUS_FAILED : STATUS_OK;
 }
 
-bool scene_is_empty(const struct scene *scene)
-{
-	return scene->machine.processes.count == 0;
-}
-
-void scene_empty_text(const struct scene *scene, struct text *out)
-{
-	if (scene->from != NULL) {
-		text_add(out, "The file has no process in it.\n");
-		return;
-	}
-	text_add(out, "No process on this machine is tracked.\n"
-	              "  meshtally run -- PROGRAM   runs one with tracking on;\n"
-	              "  MESHTALLY=1                in a program's environment turns it on;\n"
-	              "  meshtally doctor           says why a program does not show up.\n");
-}
-
 void scene_unknown_text(const struct scene *scene, bool dead, size_t width, struct text *out)
 {
 	size_t count = scene_unknown(scene, dead);

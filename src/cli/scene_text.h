@@ -8,6 +8,7 @@
 
 #include "query.h"
 #include "scene.h"
+#include "scene_empty.h"
 #include "verb.h"
 
 /* Names are kept by reference. */
@@ -15,10 +16,6 @@ struct report_query options_query(const struct options *options);
 
 /* Reads and selects, with errors said: 0 or an exit status. */
 int scene_open(struct scene *scene, const struct options *options, enum view_depth depth);
-
-/* Whether there is nothing to show at all: then says what to type. */
-bool scene_is_empty(const struct scene *scene);
-void scene_empty_text(const struct scene *scene, struct text *out);
 
 /* Says how many processes only tt-metal's counters know, if there are any. */
 void scene_unknown_text(const struct scene *scene, bool dead, size_t width, struct text *out);

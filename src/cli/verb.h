@@ -55,12 +55,19 @@ enum option_bit {
 	OPTION_KEEP_DEAD = 1 << 30,
 	OPTION_KEEP_DEAD_BYTES = 1ull << 31,
 	OPTION_LOG_LEVEL = 1ull << 32,
+	OPTION_SCREEN = 1ull << 33,
+	OPTION_FILTER = 1ull << 34,
+	OPTION_NO_COLOR = 1ull << 35,
+	OPTION_ASCII = 1ull << 36,
+	OPTION_FOR = 1ull << 37,
 	OPTION_FILTERS = OPTION_DEVICE | OPTION_PID | OPTION_KIND,
 	OPTION_DATA = OPTION_FILTERS | OPTION_JSON | OPTION_FROM,
+	OPTION_MONITOR = OPTION_ONCE | OPTION_ALL | OPTION_REFRESH | OPTION_LIMIT | OPTION_SCREEN |
+	                 OPTION_FILTER | OPTION_NO_COLOR | OPTION_ASCII,
 	OPTION_SERVE = OPTION_TT_SOCKET | OPTION_TT_SOCKET_MODE | OPTION_TT_PROTOCOL |
-		OPTION_DUPLICATES | OPTION_DEVICES_FILE | OPTION_LISTEN | OPTION_HTTP_SOCKET |
-		OPTION_TOKEN_FILE | OPTION_STATE_DIR | OPTION_KEEP_DEAD | OPTION_KEEP_DEAD_BYTES |
-		OPTION_LOG_LEVEL
+	               OPTION_DUPLICATES | OPTION_DEVICES_FILE | OPTION_LISTEN |
+	               OPTION_HTTP_SOCKET | OPTION_TOKEN_FILE | OPTION_STATE_DIR |
+	               OPTION_KEEP_DEAD | OPTION_KEEP_DEAD_BYTES | OPTION_LOG_LEVEL
 };
 
 struct options;
@@ -68,10 +75,10 @@ struct serve_options;
 
 struct verb {
 	const char *name;
-	const char *arguments; /* as in the usage line; "" none */
-	const char *summary;   /* one line */
-	const char *details;   /* for its --help: whole lines */
-	uint64_t options; /* OPTION_* */
+	const char *arguments;               /* as in the usage line; "" none */
+	const char *summary;                 /* one line */
+	const char *details;                 /* for its --help: whole lines */
+	uint64_t options;                    /* OPTION_* */
 	int least_arguments, most_arguments; /* -1: any */
 	int (*run)(const struct options *options);
 };
@@ -89,8 +96,11 @@ struct options {
 	size_t limit;
 	bool dead, once, all, long_form, help;
 	bool fail_on_leak, fail_on_growth, check;
+	bool no_color, ascii;
 	const char *keep, *at;
-	unsigned refresh_ms;
+	const char *screen, *filter; /* of the monitor; NULL: not given */
+	unsigned refresh_ms;         /* 0: not given */
+	uint64_t for_ns;
 	struct serve_options *serve; /* NULL: of another verb */
 	char **arguments;
 	int argument_count;
@@ -145,6 +155,7 @@ int verb_faults(const struct options *options);
 int verb_oom(const struct options *options);
 int verb_peak(const struct options *options);
 int verb_top(const struct options *options);
+int verb_growth(const struct options *options);
 int verb_snapshot(const struct options *options);
 int verb_diff(const struct options *options);
 int verb_doctor(const struct options *options);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `meshtally faults`: what the libraries recorded, and what comparing finds. */
-#include "even.h"
+#include "finding_line.h"
 #include "meshtally.h"
 #include "render.h"
 #include "safe.h"
@@ -131,61 +131,13 @@ static size_t log_text(const struct scene *scene, size_t limit, size_t width, st
 	return count;
 }
 
-/* "0x1000 (4 KB, model/layer1) of process 12" */
-static void text_buffer(struct text *out, const struct machine_process *process,
-                        const struct view_buffer *buffer)
-{
-	const char *tag = process->view->tags[buffer->tag].path;
-	char figure[UNITS_SIZE];
-
-	text_addf(out, "0x%" PRIx64 " (%s", buffer->id, units_bytes_short(&figure, buffer->bytes));
-	if (tag[0] != '\0' || buffer->site[0] != '\0') {
-		text_add(out, ", ");
-		safe_terminal(out, tag[0] != '\0' ? tag : buffer->site);
-	}
-	text_addf(out, ") of process %" PRId32, process->pid);
-}
-
-static void finding_line(const struct scene *scene, const struct finding *finding, struct text *out)
-{
-	char a[UNITS_SIZE], b[UNITS_SIZE];
-
-	text_addf(out, "  %s: ", finding_words[finding->type]);
-	if (finding->type == FINDING_COUNTERS_DIFFER) {
-		text_addf(out,
-		          "the counters of process %" PRId32 " are not the sum of its buffers; its "
-		          "segment may be damaged",
-		          finding->process->pid);
-		return;
-	}
-	text_add(out, "device ");
-	even_rows(out, finding->on, scene->machine.devices.count);
-	text_add(out, ", ");
-	safe_terminal(out, scene->machine.kind_names[finding->kind]);
-	text_add(out, ": ");
-	if (finding->type == FINDING_OVER_CAPACITY) {
-		text_addf(out, "%s held by all processes together, of %s",
-		          units_bytes_short(&a, finding->bytes),
-		          units_bytes_short(&b, finding->capacity));
-		return;
-	}
-	text_buffer(out, finding->process, finding->buffer);
-	if (finding->type == FINDING_OVERLAP) {
-		text_add(out, " and ");
-		text_buffer(out, finding->other_process, finding->other);
-		text_addf(out, " share %s at 0x%" PRIx64, units_bytes_short(&a, finding->bytes),
-		          finding->other->address);
-	} else {
-		text_addf(out, " looks at 0x%" PRIx64 ", which is gone", finding->buffer->parent);
-	}
-}
-
 static void finding_text(const struct scene *scene, const struct finding *finding, size_t width,
                          struct text *out)
 {
 	struct text line = {0};
 
-	finding_line(scene, finding, &line);
+	text_add(&line, "  ");
+	finding_line(&line, &scene->machine, finding);
 	safe_wrap(out, text_string(&line), width, 4);
 	text_finish(&line);
 }

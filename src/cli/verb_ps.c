@@ -66,6 +66,7 @@ static void print_process(struct table *table, const struct scene *scene,
                           const struct machine_process *process)
 {
 	const struct segment_view *view = process->view;
+	uint64_t age_ns = view != NULL ? scene_age(scene, view) : UINT64_MAX;
 	struct machine_figure dram = {0}, l1 = {0}, other;
 	bool has_dram = scene_process_figure(scene, process, MT_DRAM, &dram);
 	bool has_l1 = scene_process_figure(scene, process, MT_L1, &l1);
@@ -93,9 +94,7 @@ static void print_process(struct table *table, const struct scene *scene,
 		cell_count(table, view->fault_total);
 	else
 		table_cell(table, "-");
-	table_cell(table, "%s",
-	           view != NULL && view->age_ns != UINT64_MAX ? units_age(&age, view->age_ns)
-	                                                      : "-");
+	table_cell(table, "%s", age_ns != UINT64_MAX ? units_age(&age, age_ns) : "-");
 	text_command(&command, process->command, 200);
 	table_cell(table, "%s", text_string(&command));
 	text_finish(&command);

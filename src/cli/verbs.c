@@ -44,9 +44,18 @@ const struct verb verbs[] = {
          OPTION_DATA | OPTION_LIMIT, 0, 0, verb_oom},
 	{"peak", "", "What the highest usage was made of", "", OPTION_DATA | OPTION_LIMIT, 0, 0,
          verb_peak},
-	{"top", "", "Devices and processes, again and again",
-         "Ends with Ctrl-C. Where output is not a terminal, it prints once.\n",
-         OPTION_DATA | OPTION_ONCE | OPTION_ALL | OPTION_REFRESH | OPTION_LIMIT, 0, 0, verb_top},
+	{"top", "", "The monitor: what is held, by whom, and what grows",
+         "Six screens, by Tab or the keys 1 to 6: the mesh with its devices, one device,\n"
+         "processes, tags, growth and faults. ? shows the keys, / filters, q leaves\n"
+         "(docs/monitor.md). With --once, or where there is no terminal, devices and\n"
+         "processes are printed once; with --screen or --filter too, that screen.\n",
+         OPTION_DATA | OPTION_MONITOR, 0, 0, verb_top},
+	{"growth", "", "What came within a time and is still there",
+         "Reads twice, --for apart, and tells by tag and site what was allocated between\n"
+         "the two and is still there. In a program that marks its steps (mt_mark), what\n"
+         "each step left behind is told as well.\n",
+         OPTION_FILTERS | OPTION_JSON | OPTION_LIMIT | OPTION_CHECK | OPTION_FOR, 0, 0,
+         verb_growth},
 	{"snapshot", "FILE", "Keep the state of all processes in a file",
          "Every verb that prints data reads the file again with --from FILE.\n", OPTION_PID, 1, 1,
          verb_snapshot},

@@ -7,17 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* When it did something last; 0: not known. Ages in an image are those at the moment in which it
- * was taken, right after the end. */
-static uint64_t last_call_ns(const struct scene *scene, const struct segment_view *view)
-{
-	uint64_t now_ns = scene->from == NULL ? scene->now_ns : 0;
-
-	if (view->end.realtime_ns != 0)
-		now_ns = view->end.realtime_ns;
-	return view->age_ns < now_ns ? now_ns - view->age_ns : 0;
-}
-
 /* On how many of the selected devices of its space a row holds; notes which. */
 static uint32_t row_devices(struct ended *ended, const struct view_row *row,
                             const struct space_members *space)
@@ -108,7 +97,7 @@ void ended_find(struct ended_list *list, const struct scene *scene)
 		ended = vec_add(list);
 		ended->process = process;
 		ended->known = view->end.realtime_ns != 0;
-		ended->when_ns = ended->known ? view->end.realtime_ns : last_call_ns(scene, view);
+		ended->when_ns = ended->known ? view->end.realtime_ns : view->last_ns;
 		ended->faults = view->fault_total;
 		ended->on = mem_calloc(scene->machine.devices.count + 1, 1);
 		ended->file = file_of(scene, view);
@@ -180,7 +169,7 @@ json_t *ended_json(const struct scene *scene, const struct ended *ended)
 	json_object_set_new(json, "signal_name",
 	                    by_signal ? signal_json(view->end.code) : json_null());
 	json_object_set_new(json, "unix_seconds", json_time(ended->known ? ended->when_ns : 0));
-	json_object_set_new(json, "last_call_unix_seconds", json_time(last_call_ns(scene, view)));
+	json_object_set_new(json, "last_call_unix_seconds", json_time(view->last_ns));
 	json_object_set_new(json, "records", json_amount(ended->records));
 	json_object_set_new(json, "buffers_without_record", json_amount(view->no_detail_buffers));
 	json_object_set_new(json, "device_buffers", json_amount(ended->device_buffers));

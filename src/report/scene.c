@@ -122,18 +122,32 @@ static int read_file(struct scene *scene, const struct scene_request *request, s
 	return result;
 }
 
+static bool has_identity(const struct scene *scene, uint64_t identity)
+{
+	for (size_t i = 0; i < scene->views.count; i++)
+		if (scene->views.items[i]->identity == identity)
+			return true;
+	return false;
+}
+
+static void add_views(struct scene *scene, struct segment_view *const *views, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!has_identity(scene, views[i]->identity))
+			*vec_add(&scene->views) = segment_view_hold(views[i]);
+}
+
 int scene_read(struct scene *scene, const struct scene_request *request, struct text *error)
 {
 	struct machine_input input;
 	int result = 0;
 
-	*scene = (struct scene){.from = request->from,
-	                        .borrowed = request->cache != NULL,
-	                        .now_ns = units_now_ns()};
+	*scene = (struct scene){.from = request->from, .now_ns = units_now_ns()};
 	if (request->from != NULL)
 		result = read_file(scene, request, error);
 	else
 		read_segments(scene, request);
+	add_views(scene, request->views, request->view_count);
 	input = (struct machine_input){scene->views.items, scene->views.count, &scene->counters,
 	                               request->from != NULL};
 	machine_build(&scene->machine, &input);
@@ -155,7 +169,7 @@ void scene_close(struct scene *scene)
 {
 	selection_finish(&scene->selection);
 	machine_finish(&scene->machine);
-	for (size_t i = 0; i < scene->views.count && !scene->borrowed; i++)
+	for (size_t i = 0; i < scene->views.count; i++)
 		segment_view_destroy(scene->views.items[i]);
 	for (size_t i = 0; i < scene->paths.count; i++)
 		free(scene->paths.items[i]);
@@ -187,11 +201,18 @@ size_t scene_known(const struct scene *scene)
 	return count;
 }
 
+uint64_t scene_age(const struct scene *scene, const struct segment_view *view)
+{
+	uint64_t now_ns = scene->from != NULL ? view->read_ns : scene->now_ns;
+
+	if (view->last_ns == 0 || now_ns == 0)
+		return UINT64_MAX;
+	return view->last_ns < now_ns ? now_ns - view->last_ns : 0;
+}
+
 uint64_t scene_stale_since(const struct scene *scene, const struct machine_process *process)
 {
-	uint64_t age_ns = process->view->age_ns;
-
-	return age_ns < scene->now_ns ? scene->now_ns - age_ns : 0;
+	return process->view->last_ns < scene->now_ns ? process->view->last_ns : 0;
 }
 
 bool scene_shows(const struct scene *scene, const struct machine_process *process, bool dead)

@@ -16,14 +16,13 @@ enum { SCENE_MAX_DIRS = 256 };
 struct scene_cache;
 
 struct scene {
-	VEC(struct segment_view *) views;
-	VEC(char *) paths; /* of the views; none of those from a file */
+	VEC(struct segment_view *) views; /* a reference each */
+	VEC(char *) paths; /* of the first views; none of those from a file or a cache */
 	VEC(struct segment_reject) rejects;
 	struct tt_counters counters;
 	struct machine machine;
 	struct selection selection;
 	const char *from; /* NULL: what is running */
-	bool borrowed;    /* the views are a cache's */
 	char dirs[SCENE_MAX_DIRS][256];
 	size_t dir_count;
 	uint64_t now_ns; /* CLOCK_REALTIME of the reading */
@@ -38,9 +37,11 @@ struct scene_request {
 	bool dead;
 	const int32_t *dead_pids;
 	size_t dead_pid_count;
-	/* NULL none. Totals of what is running, without their paths; the scene is to be closed
-	 * before the cache is asked again. */
+	/* NULL none. Totals of what is running, without their paths. */
 	struct scene_cache *cache;
+	/* Put into the scene besides, but for those that are in it already: by their identity. */
+	struct segment_view *const *views;
+	size_t view_count;
 };
 
 /* Reads. On failure says what to do in `error` and returns a negative errno. */
@@ -49,6 +50,10 @@ int scene_read(struct scene *scene, const struct scene_request *request, struct 
 /* Takes the part of it that was asked for; names.pids is kept by reference. Errors as above. */
 int scene_select(struct scene *scene, const struct selection_names *names, struct text *error);
 void scene_close(struct scene *scene);
+
+/* How long ago it did something last, at the moment of the scene; in a file, at that of its image.
+ * UINT64_MAX unknown. */
+uint64_t scene_age(const struct scene *scene, const struct segment_view *view);
 
 /* Of a stale process: since when at the latest nothing is known of it; 0 not even that. */
 uint64_t scene_stale_since(const struct scene *scene, const struct machine_process *process);

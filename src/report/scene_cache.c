@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 /* What of a header changes with whatever happens to a segment. */
@@ -26,7 +25,6 @@ struct entry {
 	struct segment_view *view; /* NULL: not read yet, or cannot be */
 	struct segment_reject reject;
 	bool rejected;
-	uint64_t loaded_ns, age_ns; /* of the view, when it was loaded */
 	uint64_t round;             /* it was there in this one */
 	uint8_t words[WORDS_BYTES]; /* as they were before it was loaded */
 };
@@ -40,14 +38,6 @@ struct scene_cache {
 	uid_t owner;         /* of the directory that is being scanned */
 	struct scene *scene; /* that rejects are told to; NULL none */
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static bool same_path(const void *elements, size_t position, const void *key)
 {
@@ -220,8 +210,6 @@ static void take_file(struct scene_cache *cache, struct entry *entry, struct sce
 		snprintf(entry->reject.path, sizeof(entry->reject.path), "%s", entry->path);
 		return;
 	}
-	entry->loaded_ns = now_ns();
-	entry->age_ns = entry->view->age_ns;
 	cache->hooks.loaded(cache->hooks.arg, entry->view);
 }
 
@@ -262,21 +250,17 @@ static void load_changed(struct scene_cache *cache)
 void scene_cache_read(struct scene_cache *cache, struct scene *scene)
 {
 	struct entry *entry;
-	uint64_t now;
 
 	cache->scene = scene;
 	scan(cache, scene->dirs, scene->dir_count);
 	load_changed(cache);
-	now = now_ns();
 	vec_for (entry, &cache->entries) {
 		if (entry->view == NULL) {
 			if (entry->rejected)
 				*vec_add(&scene->rejects) = entry->reject;
 			continue;
 		}
-		if (entry->age_ns != UINT64_MAX)
-			entry->view->age_ns = entry->age_ns + (now - entry->loaded_ns);
-		*vec_add(&scene->views) = entry->view;
+		*vec_add(&scene->views) = segment_view_hold(entry->view);
 	}
 	cache->stats.rejected = scene->rejects.count;
 	cache->scene = NULL;
@@ -288,6 +272,34 @@ void scene_cache_sweep(struct scene_cache *cache)
 	size_t count = segment_dirs(dirs, SCENE_MAX_DIRS);
 
 	scan(cache, dirs, count);
+}
+
+static const struct entry *find_view(const struct scene_cache *cache, uint64_t identity)
+{
+	const struct entry *entry;
+
+	vec_for (entry, &cache->entries)
+		if (entry->view != NULL && entry->view->identity == identity)
+			return entry;
+	return NULL;
+}
+
+int scene_cache_stream(struct scene_cache *cache, uint64_t identity,
+                       const struct segment_stream *stream, uint64_t *ret_off_by,
+                       struct segment_reject *ret_reject)
+{
+	const struct entry *entry = find_view(cache, identity);
+	int fd, result;
+
+	if (entry == NULL)
+		return -ENOENT;
+	fd = entry->fd >= 0 ? entry->fd : open_segment(entry->path, entry->owner);
+	if (fd < 0)
+		return -ENOENT;
+	result = segment_stream_fd(fd, entry->path, stream, ret_off_by, ret_reject);
+	if (fd != entry->fd)
+		close(fd);
+	return result;
 }
 
 struct scene_cache_stats scene_cache_stats(const struct scene_cache *cache)

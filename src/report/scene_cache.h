@@ -27,9 +27,15 @@ struct scene_cache_stats {
 struct scene_cache *scene_cache_create(const struct scene_cache_hooks *hooks);
 void scene_cache_destroy(struct scene_cache *cache);
 
-/* Adds the views of all segments in the scene's directories, which stay the cache's and are as they
- * are until it is asked again; and what could not be read. */
+/* Adds the views of all segments in the scene's directories, a reference each; and what could not
+ * be read. */
 void scene_cache_read(struct scene_cache *cache, struct scene *scene);
+
+/* Every live buffer of one of the cache's views, see segment_stream_fd(). -ENOENT: it has no such
+ * segment. */
+int scene_cache_stream(struct scene_cache *cache, uint64_t identity,
+                       const struct segment_stream *stream, uint64_t *ret_off_by,
+                       struct segment_reject *ret_reject);
 
 /* Between readings, now and then: looks who has come, and lets go of who has gone. Cheap. */
 void scene_cache_sweep(struct scene_cache *cache);

@@ -34,13 +34,16 @@ static bool take_place(struct scene *scene, struct segment_view *view, const cha
 		if (scene->views.items[i]->end.realtime_ns != 0)
 			return false;
 		segment_view_destroy(scene->views.items[i]);
-		free(scene->paths.items[i]);
 		scene->views.items[i] = view;
-		scene->paths.items[i] = mem_strdup(path);
+		if (i < scene->paths.count) {
+			free(scene->paths.items[i]);
+			scene->paths.items[i] = mem_strdup(path);
+		}
 		return true;
 	}
+	if (scene->paths.count == scene->views.count)
+		*vec_add(&scene->paths) = mem_strdup(path);
 	*vec_add(&scene->views) = view;
-	*vec_add(&scene->paths) = mem_strdup(path);
 	return true;
 }
 

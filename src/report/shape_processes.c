@@ -4,6 +4,7 @@
 static json_t *process_json(const struct scene *scene, const struct machine_process *process)
 {
 	const struct segment_view *view = process->view;
+	uint64_t age_ns = view != NULL ? scene_age(scene, view) : UINT64_MAX;
 	json_t *json = json_process(process), *rows = json_array(), *kinds = json_array();
 	struct machine_figure figure;
 
@@ -20,9 +21,7 @@ static json_t *process_json(const struct scene *scene, const struct machine_proc
 	json_object_set_new(json, "start_unix_seconds",
 	                    json_time(view != NULL ? view->birth_realtime_ns : 0));
 	json_object_set_new(json, "last_call_age_seconds",
-	                    view != NULL && view->age_ns != UINT64_MAX
-	                            ? json_real((double)view->age_ns / 1e9)
-	                            : json_null());
+	                    age_ns != UINT64_MAX ? json_real((double)age_ns / 1e9) : json_null());
 	json_object_set_new(
 		json, "stale_since_unix_seconds",
 		json_time(machine_is_stale(process) ? scene_stale_since(scene, process) : 0));

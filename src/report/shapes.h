@@ -11,6 +11,7 @@
 #include "leaks.h"
 #include "query.h"
 #include "scene.h"
+#include "survey.h"
 
 json_t *devices_json(const struct scene *scene, const struct report_query *query);
 json_t *ps_json(const struct scene *scene, const struct report_query *query);
@@ -19,6 +20,11 @@ json_t *leaks_json(const struct scene *scene, const struct leaks *leaks,
                    const struct report_query *query);
 json_t *faults_json(const struct scene *scene, const struct findings *findings,
                     const struct report_query *query);
+
+/* What came and stayed within so many seconds; `cut_short`: why it was less than asked for, or NULL.
+ */
+json_t *growth_json(const struct scene *scene, const struct survey *survey, double seconds,
+                    const char *cut_short, const struct report_query *query);
 
 /* Files that were rejected: {"path", "reason"} each. */
 json_t *unreadable_json(const struct scene *scene);

@@ -36,6 +36,23 @@ int segment_view_load(const char *path, uid_t owner, enum view_depth depth,
 int segment_view_load_fd(int fd, const char *path, enum view_depth depth,
                          struct segment_view **ret_view, struct segment_reject *ret_reject);
 
+/*
+ * Every live buffer of a segment one by one, in memory that does not grow with their number, for
+ * millions of them. begin() gets a view with totals, which the numbers in the buffers refer to and
+ * which lives until segment_stream_fd() returns; found() gets each buffer, which lives until found()
+ * returns. One of them returning nonzero ends it with that value.
+ *
+ * Not a snapshot at one op number: a buffer that lives all the while is found once, one that comes
+ * or goes meanwhile may be found or not. ret_off_by: how many events went on; 0: exact.
+ */
+struct segment_stream {
+	int (*begin)(const struct segment_view *view, void *arg);
+	int (*found)(const struct view_buffer *buffer, void *arg);
+	void *arg;
+};
+int segment_stream_fd(int fd, const char *path, const struct segment_stream *stream,
+                      uint64_t *ret_off_by, struct segment_reject *ret_reject);
+
 /* The life of a segment alone, without reading more than its header. */
 int segment_life(const char *path, enum view_life *ret_life, struct segment_process *ret_subject);
 

@@ -6,7 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { UPDATES_MAX = 256 };
+enum {
+	UPDATES_MAX = 256,
+	WINDOW_READ = 4 << 10,  /* lists of records that were made together lie close together */
+	WINDOW_BYTES = 16 << 10 /* the longest list of a record fits */
+};
 #define JOINED_MAX (512u << 20)
 
 /* Stands for parts that are holes of the file, or not in an image. Never written. */
@@ -117,6 +121,30 @@ static void units_update(struct reader_copy *copy)
 		part_refresh(copy, last, 0, UINT64_MAX / 2);
 }
 
+int blocks_window(struct reader_copy *copy)
+{
+	copy->window.bytes = arena_take_raw(copy->arena, WINDOW_BYTES, 1);
+	copy->window.count = 0;
+	return copy->window.bytes ? 0 : -ENOMEM;
+}
+
+static const void *window_get(struct reader_copy *copy, uint64_t at, size_t bytes, bool fresh)
+{
+	struct copy_window *window = &copy->window;
+	uint64_t left = (uint64_t)copy->block_units * COPY_UNIT - at;
+	size_t count = bytes < WINDOW_READ ? WINDOW_READ : bytes;
+
+	if (bytes > WINDOW_BYTES)
+		return NULL;
+	if (!fresh && at >= window->at && at + bytes <= window->at + window->count)
+		return window->bytes + (at - window->at);
+	window->at = at;
+	window->count = count < left ? count : left;
+	source_read(copy->fd, window->bytes, copy->header.regions[REGION_BLOCKS].offset + at,
+	            window->count);
+	return window->bytes;
+}
+
 const void *copy_block(struct reader_copy *copy, uint32_t block, size_t bytes, bool fresh)
 {
 	uint64_t at = (uint64_t)block * COPY_UNIT;
@@ -130,6 +158,8 @@ const void *copy_block(struct reader_copy *copy, uint32_t block, size_t bytes, b
 		units_update(copy);
 	if (at + bytes > (uint64_t)copy->block_units * COPY_UNIT)
 		return NULL;
+	if (copy->window.bytes)
+		return window_get(copy, at, bytes, fresh);
 	if (copy->fd >= 0 && fresh)
 		for (uint32_t i = part; i <= (at + bytes - 1) / COPY_PART_BYTES; i++)
 			if (copy->parts[i])

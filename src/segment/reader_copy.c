@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TOTALS_TRIES = 8, SNAPSHOT_TRIES = 5 };
+enum { TOTALS_TRIES = 8, SNAPSHOT_TRIES = 5, STREAM_TRIES = 3 };
 
 struct copy_words copy_words(const struct reader_copy *copy)
 {
@@ -257,8 +257,8 @@ static int tables_copy(struct reader_copy *copy)
 	return failures_copy(copy);
 }
 
-/* One try. -EAGAIN: the writer was too fast for it. */
-static int attempt(struct reader_copy *copy, bool with_slots, int totals_tries, bool last)
+/* Until they are of one op number, or that many times. */
+static int totals_try(struct reader_copy *copy, bool with_slots, int tries)
 {
 	int error;
 
@@ -266,7 +266,15 @@ static int attempt(struct reader_copy *copy, bool with_slots, int totals_tries, 
 		error = copy_clear(copy);
 		if (!error)
 			error = totals_copy(copy, with_slots);
-	} while (!error && !copy->totals_exact && !copy_is_dead(copy) && --totals_tries > 0);
+	} while (!error && !copy->totals_exact && !copy_is_dead(copy) && --tries > 0);
+	return error;
+}
+
+/* One try. -EAGAIN: the writer was too fast for it. */
+static int attempt(struct reader_copy *copy, bool with_slots, int totals_tries, bool last)
+{
+	int error = totals_try(copy, with_slots, totals_tries);
+
 	if (error)
 		return error;
 	if (!with_slots && !copy->totals_exact)
@@ -294,8 +302,19 @@ static int copy_fill(struct reader_copy *copy, enum view_depth depth)
 	return error;
 }
 
-int copy_take(int fd, const char *path, enum view_depth depth, bool kept,
-              struct reader_copy **ret_copy, struct segment_reject *ret_reject)
+static int fill_totals(struct reader_copy *copy, enum view_depth depth)
+{
+	int error = totals_try(copy, false, STREAM_TRIES);
+
+	(void)depth;
+	if (!error && copy_is_dead(copy))
+		dead_op(copy);
+	return error ? error : tables_copy(copy);
+}
+
+static int take(int fd, const char *path, bool kept, enum view_depth depth,
+                int (*fill)(struct reader_copy *copy, enum view_depth depth),
+                struct reader_copy **ret_copy, struct segment_reject *ret_reject)
 {
 	struct reader_copy *copy = copy_create(path);
 	int error;
@@ -308,7 +327,7 @@ int copy_take(int fd, const char *path, enum view_depth depth, bool kept,
 	life_of_copy(copy, kept);
 	error = header_check(&copy->header, source_bytes(fd), path, ret_reject);
 	if (!error) {
-		error = copy_fill(copy, depth);
+		error = fill(copy, depth);
 		if (error)
 			reject(ret_reject, error, path, "cannot be read: %s", strerror(-error));
 	}
@@ -319,4 +338,16 @@ int copy_take(int fd, const char *path, enum view_depth depth, bool kept,
 	copy->now = clock_now(&copy->header);
 	*ret_copy = copy;
 	return 0;
+}
+
+int copy_take(int fd, const char *path, enum view_depth depth, bool kept,
+              struct reader_copy **ret_copy, struct segment_reject *ret_reject)
+{
+	return take(fd, path, kept, depth, copy_fill, ret_copy, ret_reject);
+}
+
+int copy_take_totals(int fd, const char *path, struct reader_copy **ret_copy,
+                     struct segment_reject *ret_reject)
+{
+	return take(fd, path, false, VIEW_TOTALS, fill_totals, ret_copy, ret_reject);
 }

@@ -32,6 +32,13 @@ struct copy_table {
 	uint32_t count;
 };
 
+/* The last piece of the blocks that was read. */
+struct copy_window {
+	uint8_t *bytes;
+	uint64_t at;
+	size_t count;
+};
+
 struct copy_vector {
 	void *items;
 	size_t count, room;
@@ -59,6 +66,7 @@ struct reader_copy {
 	uint8_t **parts;                        /* of the blocks region; NULL: not copied yet */
 	uint32_t part_count, block_units, unit_updates;
 	uint64_t joined_bytes;
+	struct copy_window window; /* takes the place of the parts if there is one */
 
 	/* The live records, in no order; slot_numbers[i] and detail_of[i] belong to slots[i]. */
 	bool has_slots;
@@ -100,14 +108,19 @@ enum view_life life_of_ended(const struct segment_header *header);
 /* The copy (reader_copy.c, reader_slots.c). fd is taken over, and closed by copy_destroy. */
 int copy_take(int fd, const char *path, enum view_depth depth, bool kept,
               struct reader_copy **ret_copy, struct segment_reject *ret_reject);
+/* The same without records, as it is, whether or not the writer goes on. */
+int copy_take_totals(int fd, const char *path, struct reader_copy **ret_copy,
+                     struct segment_reject *ret_reject);
 void copy_destroy(struct reader_copy *copy);
 struct reader_copy *copy_create(const char *path);
 /* What an attempt has copied is thrown away. */
 int copy_clear(struct reader_copy *copy);
 bool copy_is_dead(const struct reader_copy *copy);
 
-/* `bytes` of the list at a block, NULL where it cannot be. fresh: as they are now. */
+/* `bytes` of the list at a block, NULL where it cannot be. fresh: as they are now. Lives as long as
+ * the copy; after blocks_window(), until the next one, and none is kept. */
 const void *copy_block(struct reader_copy *copy, uint32_t block, size_t bytes, bool fresh);
+int blocks_window(struct reader_copy *copy);
 /* The shares of a record, checked to be its own and whole. NULL: none such. */
 const struct segment_shares *copy_shares(struct reader_copy *copy,
                                          const struct segment_detail *detail, bool fresh);

@@ -468,32 +468,38 @@ static int file_image(int fd, uint64_t at, uint64_t file_bytes, const char *path
 	return error;
 }
 
+int images_read(int fd, const char *path, int (*found)(struct segment_view *view, void *arg),
+                void *arg, struct segment_reject *ret_reject)
+{
+	uint64_t at = 0, size = 0, bytes = source_bytes(fd);
+	struct segment_view *view;
+	int result;
+
+	reject_clear(ret_reject);
+	do {
+		result = file_image(fd, at, bytes, path, &size, &view, ret_reject);
+		if (!result)
+			result = found(view, arg);
+		at += size;
+	} while (!result && at < bytes);
+	return result;
+}
+
 int segment_file_read(const char *path, int (*found)(struct segment_view *view, void *arg),
                       void *arg, struct segment_reject *ret_reject)
 {
-	int fd = source_open(path, (uid_t)-1, ret_reject), result = 0;
-	uint64_t at = 0, size = 0, magic;
+	int fd = source_open(path, (uid_t)-1, ret_reject), result;
 	struct segment_view *view;
-	struct stat st;
+	uint64_t magic;
 
 	if (fd < 0)
 		return fd;
-	reject_clear(ret_reject);
 	source_read(fd, &magic, 0, sizeof magic);
 	if (magic == SEGMENT_MAGIC) {
 		result = plain_file(fd, path, &view, ret_reject);
 		return result ? result : found(view, arg);
 	}
-	if (fstat(fd, &st) < 0)
-		result = reject(ret_reject, -errno, path, "cannot be examined");
-	do {
-		if (!result)
-			result = file_image(fd, at, (uint64_t)st.st_size, path, &size, &view,
-			                    ret_reject);
-		if (!result)
-			result = found(view, arg);
-		at += size;
-	} while (!result && at < (uint64_t)st.st_size);
+	result = images_read(fd, path, found, arg, ret_reject);
 	close(fd);
 	return result;
 }

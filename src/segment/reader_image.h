@@ -9,4 +9,8 @@ struct segment_image {
 	struct reader_copy *copy;
 };
 
+/* Each image in a snapshot file; the callee owns the view. Nonzero ends it. */
+int images_read(int fd, const char *path, int (*found)(struct segment_view *view, void *arg),
+                void *arg, struct segment_reject *ret_reject);
+
 #endif

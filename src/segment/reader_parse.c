@@ -11,10 +11,16 @@ enum { PATH_BYTES_MAX = 2047 /* a longer tag path is cut */ };
 
 void segment_view_destroy(struct segment_view *view)
 {
-	if (!view)
+	if (!view || __atomic_fetch_sub(&view->references, 1, __ATOMIC_ACQ_REL) != 0)
 		return;
 	arena_destroy(view->arena);
 	free(view);
+}
+
+struct segment_view *segment_view_hold(struct segment_view *view)
+{
+	__atomic_fetch_add(&view->references, 1, __ATOMIC_RELAXED);
+	return view;
 }
 
 /* Text of foreign origin: any bytes. */
@@ -30,7 +36,7 @@ static char *text_copy(struct parse *p, const char *bytes, size_t length)
 	return text;
 }
 
-const char *parse_string(struct parse *p, uint32_t reference)
+const char *parse_string_new(struct parse *p, uint32_t reference)
 {
 	const struct copy_table *table = &p->copy->tables[REGION_STRINGS];
 	uint64_t at = (uint64_t)reference * 8;
@@ -39,8 +45,6 @@ const char *parse_string(struct parse *p, uint32_t reference)
 
 	if (reference == 0 || reference >= p->string_limit)
 		return "";
-	if (p->strings[reference])
-		return p->strings[reference];
 	memcpy(&length, (const char *)table->data + at, sizeof length);
 	if (at + sizeof length + length > table->count || length > p->string_budget)
 		return "";
@@ -227,15 +231,18 @@ static int parse_header(struct parse *p)
 	return view->name && view->comm && view->command_line ? 0 : -ENOMEM;
 }
 
-static uint64_t age_ns(const struct parse *p)
+/* Times of the segment are set against the clock of its reader, not against that at its birth,
+ * which may have been put right since. */
+static void parse_last(struct parse *p)
 {
 	const struct reader_clock *now = &p->copy->now;
 	uint64_t last = parse_time(p, p->copy->last_time);
 	uint64_t then = clock_realtime_ns(&p->scale, now->time);
+	uint64_t age = last < then ? then - last : 0;
 
-	if (!last || !then || now->realtime_ns == 0)
-		return UINT64_MAX;
-	return last < then ? then - last : 0;
+	p->view->read_ns = now->realtime_ns;
+	if (last && then && age < now->realtime_ns)
+		p->view->last_ns = now->realtime_ns - age;
 }
 
 static void parse_exactness(struct parse *p)
@@ -249,10 +256,10 @@ static void parse_exactness(struct parse *p)
 	if (!p->recount && !copy->totals_exact)
 		view->off_by_events += copy->totals_off;
 	view->exact = view->off_by_events == 0;
-	view->age_ns = age_ns(p);
+	parse_last(p);
 }
 
-static int parse_all(struct parse *p, enum view_depth depth)
+int parse_tables(struct parse *p)
 {
 	int error = strings_init(p);
 
@@ -267,37 +274,56 @@ static int parse_all(struct parse *p, enum view_depth depth)
 		error = parse_spaces(p);
 	if (!error)
 		error = parse_lists(p);
+	return error ? error : parse_rows(p);
+}
+
+int parse_totals(struct parse *p)
+{
+	int error = finish_rows(p);
+
 	if (!error)
-		error = parse_rows(p);
+		error = parse_figures(p);
+	if (!error)
+		parse_exactness(p);
+	return error;
+}
+
+static int parse_all(struct parse *p, enum view_depth depth)
+{
+	int error = parse_tables(p);
+
 	if (!error && p->copy->has_slots)
 		error = parse_buffers(p, depth == VIEW_BUFFERS);
 	if (!error && p->copy->settle_rows && p->recount)
 		error = settle_rows(p);
 	if (!error)
-		error = finish_rows(p);
-	if (!error)
-		error = parse_figures(p);
-	if (!error)
-		parse_exactness(p);
+		error = parse_totals(p);
 	return error ? error : p->stale && !copy_is_dead(p->copy) ? -EAGAIN : 0;
 }
 
-/* Rows of records that have no slot are known from the writer alone. */
+int parse_begin(struct parse *p, struct reader_copy *copy, enum view_depth depth, bool recount)
+{
+	*p = (struct parse){.copy = copy, .scratch = copy->arena, .op_limit = copy->op_limit};
+	p->view = calloc(1, sizeof *p->view);
+	if (!p->view)
+		return -ENOMEM;
+	p->view->depth = depth;
+	p->view->arena = p->arena = arena_create();
+	p->scale = clock_scale(&copy->header, &copy->now);
+	/* Rows of records that have no slot are known from the writer alone. */
+	p->recount = recount && copy->header.no_detail_buffers == 0;
+	p->list_budget = LIST_BYTES_MAX;
+	return p->arena ? 0 : -ENOMEM;
+}
+
 int copy_parse(struct reader_copy *copy, enum view_depth depth, struct segment_view **ret_view)
 {
-	struct parse p = {.copy = copy, .scratch = copy->arena, .op_limit = copy->op_limit};
-	int error;
+	struct parse p;
+	int error = parse_begin(&p, copy, depth, copy->has_slots);
 
-	p.view = calloc(1, sizeof *p.view);
-	if (!p.view)
-		return -ENOMEM;
-	p.view->depth = depth;
-	p.view->arena = p.arena = arena_create();
-	p.scale = clock_scale(&copy->header, &copy->now);
-	p.recount = copy->has_slots && copy->header.no_detail_buffers == 0;
-	p.list_budget = LIST_BYTES_MAX;
-	error = p.arena ? parse_all(&p, depth) : -ENOMEM;
-	if (error && !(error == -EAGAIN && p.view->arena)) {
+	if (!error)
+		error = parse_all(&p, depth);
+	if (error && error != -EAGAIN) {
 		segment_view_destroy(p.view);
 		return error;
 	}

@@ -51,10 +51,25 @@ struct parse {
 	uint32_t row_hash_mask;
 	bool recount; /* rows are added up from records */
 	bool stale;   /* the copy contradicts itself as only a live writer can cause */
+
+	uint64_t *member_room; /* of SEGMENT_MAX_MEMBERS: for the bytes of members; NULL: arena */
 };
 
+/* What parsing consists of (reader_parse.c): the view that is begun is the caller's from then on,
+ * also on failure; tables, all that records refer to; figures, after the last record. `recount`:
+ * rows are added up from records, which are given in between. */
+int parse_begin(struct parse *p, struct reader_copy *copy, enum view_depth depth, bool recount);
+int parse_tables(struct parse *p);
+int parse_totals(struct parse *p);
+
 /* Strings and tags (reader_parse.c). */
-const char *parse_string(struct parse *p, uint32_t reference);
+const char *parse_string_new(struct parse *p, uint32_t reference);
+static inline const char *parse_string(struct parse *p, uint32_t reference)
+{
+	if (reference < p->string_limit && p->strings[reference] != NULL)
+		return p->strings[reference];
+	return parse_string_new(p, reference);
+}
 const char *parse_tag_path(const struct parse *p, uint32_t tag);
 uint32_t parse_tag(const struct parse *p, uint32_t tag);
 /* NONE: not known. */

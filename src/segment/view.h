@@ -191,7 +191,9 @@ struct segment_view {
 	uint64_t op;    /* everything below is exact at this op number, */
 	bool exact;     /* unless false: then off by at most this many events */
 	uint64_t off_by_events;
-	uint64_t age_ns; /* of the last operation, by the reader's clock; UINT64_MAX unknown */
+	/* CLOCK_REALTIME, 0 unknown: of the last operation; and of the reading, or, of an image, of
+	 * its making. */
+	uint64_t last_ns, read_ns;
 	uint64_t no_detail_buffers, refused, unrecorded, populated_bytes, cap_bytes;
 	uint64_t inexact_op;
 	uint64_t exit_op;       /* of the program's end; 0 none */
@@ -224,8 +226,12 @@ struct segment_view {
 	uint64_t fault_total;
 
 	struct arena *arena; /* owns all of the above */
+	uint32_t references; /* besides the first one; changed by segment_view_hold() and _destroy() */
 };
 
+/* Gives a reference back; with the last one the view ends. NULL is fine. */
 void segment_view_destroy(struct segment_view *view);
+/* Another reference to a view that is shared, and not changed any more. From any thread. */
+struct segment_view *segment_view_hold(struct segment_view *view);
 
 #endif

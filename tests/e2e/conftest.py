@@ -10,6 +10,7 @@ import pytest
 
 from e2e_support import SOURCE, TIMEOUT, Reporter, Stepper, Tally, device_figures
 from serve_support import Server, use_memory
+from top_support import Terminal, Tmux
 
 
 @pytest.fixture(scope="session")
@@ -85,3 +86,33 @@ def serve(tally):
     for server in reversed(started):
         server.close()
     shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture
+def tmux(tally):
+    """tmux(COLUMNS, ROWS): a shell in tmux."""
+    if shutil.which("tmux") is None:
+        pytest.skip("tmux is not installed: see scripts/install-dependencies")
+    started = []
+
+    def start(*size, **options):
+        started.append(Tmux(tally, *size, **options))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()
+
+
+@pytest.fixture
+def terminal(tally):
+    """terminal(OPTION...): the monitor on a pseudo terminal."""
+    started = []
+
+    def start(*options, **more):
+        started.append(Terminal(tally, *options, **more))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()

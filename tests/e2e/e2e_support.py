@@ -6,9 +6,19 @@ import os
 import pathlib
 import signal
 import subprocess
+import time
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 TIMEOUT = 60
+
+
+def wait_until(condition, what, timeout=TIMEOUT):
+    """Polls for what has no descriptor to wait on; the value of the condition."""
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not within {timeout} s: {what}"
+        time.sleep(0.002)
+    return value
 
 
 class Tally:

@@ -1,53 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programs on a mesh that speak the socket protocol, as the tests see them from outside. The
 fixtures at the end are for the modules that import them."""
-import fcntl
-import os
-import pty
-import re
-import selectors
-import struct
-import subprocess
-import termios
-import time
+import shutil
 
 import pytest
 
 from e2e_support import SOURCE, TIMEOUT, Stepper, figures
 from serve_support import Server, wait_until
+from top_support import Tmux
 
 PYTHON = SOURCE / "examples" / "test_mesh_allocation.py"
 
 
-class Top:
-    """`meshtally top -a -r 500` on a terminal, read as it draws."""
+class Top(Tmux):
+    """`meshtally top -a -r 500`, under its older name, on a terminal."""
 
     def __init__(self, tally):
-        self.terminal, end = pty.openpty()
-        fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("4H", 60, 160, 0, 0))
-        self.child = subprocess.Popen([tally.command, "top", "-a", "-r", "500"], env=tally.env,
-                                      stdin=subprocess.DEVNULL, stdout=end)
-        os.close(end)
-        self.selector = selectors.DefaultSelector()
-        self.selector.register(self.terminal, selectors.EVENT_READ)
-        self.seen = ""
+        super().__init__(tally, 160, 60)
+        self.monitor("-a", "-r", "500", command="allocation_monitor_client")
 
-    def until(self, pattern):
-        """Reads on until something that it has drawn since the last call matches."""
-        deadline = time.monotonic() + TIMEOUT
-        while not (found := re.search(pattern, self.seen, re.M)):
-            assert time.monotonic() < deadline, f"top never showed {pattern!r}:\n{self.seen}"
-            assert self.child.poll() is None, f"top has ended:\n{self.seen}"
-            if self.selector.select(1):
-                self.seen += os.read(self.terminal, 1 << 16).decode()
-        self.seen = self.seen[found.end():]
-        return found
-
-    def close(self):
-        self.selector.close()
-        os.close(self.terminal)
-        self.child.terminate()
-        self.child.wait(TIMEOUT)
+    def on(self, screen, pattern):
+        """Waits until a screen, by its key, shows it."""
+        self.keys(screen)
+        return self.until(pattern)
 
 
 def held(tally):
@@ -132,6 +107,8 @@ def serve(tally):
 
 @pytest.fixture
 def top(tally):
+    if shutil.which("tmux") is None:
+        pytest.skip("tmux is not installed: see scripts/install-dependencies")
     started = []
 
     def start():

@@ -15,18 +15,8 @@ import time
 
 import pytest
 
+from e2e_support import TIMEOUT, wait_until  # pylint: disable=unused-import
 from tt_client import Client
-
-TIMEOUT = 60
-
-
-def wait_until(condition, what, timeout=TIMEOUT):
-    """Polls for what has no descriptor to wait on; the value of the condition."""
-    deadline = time.monotonic() + timeout
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"not within {timeout} s: {what}"
-        time.sleep(0.002)
-    return value
 
 
 def use_memory(tally):

@@ -241,3 +241,15 @@ def test_other_files_are_left_alone(tally, stranger):
     for name in ("tt_device_x_memory", "tt_device_1_memory.tmp", "other"):
         (tally.counters / name).write_bytes(Format(4).file([(stranger.pid, b"x")]))
     assert tally.json("devices")["devices"] == [] and tally.json("faults")["unreadable"] == []
+
+
+def test_sums_are_of_the_devices_asked_for(tally, stranger):
+    put(tally, Format(3).file([(stranger.pid, b"python")]))
+    other = CHIP + 1
+    half = {kind: amount // 2 for kind, amount in FIGURES.items()}
+    image = bytearray(Format(3).file([(stranger.pid, b"python")], half))
+    struct.pack_into("<QQI", image, 24, 78, other, 1)
+    put(tally, bytes(image), chip=other)
+    by_tag = {chip: tally.json("ls", "--by", "tag", "-d", hex(chip))["sums"] for chip in (CHIP, other)}
+    assert sum(row["total_bytes"] for row in by_tag[CHIP]) == \
+        2 * sum(row["total_bytes"] for row in by_tag[other])

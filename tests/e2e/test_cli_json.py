@@ -42,7 +42,8 @@ def crowd(tally, mesh):
 
 VERBS = {"devices": ("devices",), "ps": ("ps",), "ls": ("ls", "--dead"),
          "ls --by": ("ls", "--by", "tag"), "leaks": ("leaks",),
-         "leaks --dead": ("leaks", "--dead"), "faults": ("faults",), "oom": ("oom",), "peak": ("peak",)}
+         "leaks --dead": ("leaks", "--dead"), "growth": ("growth", "--for", "100ms"),
+         "faults": ("faults",), "oom": ("oom",), "peak": ("peak",)}
 
 
 def test_keys(crowd, tmp_path):

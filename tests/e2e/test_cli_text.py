@@ -198,24 +198,9 @@ def test_tables_fit(tally, mesh, columns):
         assert max(map(len, tables)) <= columns, verb
 
 
-def test_top_on_a_terminal(tally, mesh):
-    """Again and again, until Ctrl-C; elsewhere once."""
+def test_top_where_there_is_no_terminal(tally, mesh):
+    """Prints once. (On a terminal: test_top_tmux.py.)"""
     mesh("--hooks=mesh").until("tensor-a")
-    ours, its = os.openpty()
-    running = subprocess.Popen([tally.command, "top", "-a", "-r", "10"], env=tally.env,
-                               stdin=its, stdout=its, stderr=its)
-    os.close(its)
-    shown = b""
-    while shown.count(b"18.07 MB") < 4:
-        shown += os.read(ours, 65536)
-    running.send_signal(2)
-    try:
-        while os.read(ours, 65536):
-            pass
-    except OSError:
-        pass  # the other end is closed
-    os.close(ours)
-    assert running.wait(TIMEOUT) == 0
     assert tally("top", "-r", "10").count("18.07 MB") == 1
     both = tally.json("top", "--once", "-d", "1", "-d", "4")
     assert [device["row"] for device in both["devices"]] == [1, 4]

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-VERBS = ("run", "devices", "ps", "ls", "leaks", "faults", "oom", "peak", "top", "snapshot", "diff",
-         "doctor", "serve")
+VERBS = ("run", "devices", "ps", "ls", "leaks", "faults", "oom", "peak", "top", "growth", "snapshot",
+         "diff", "doctor", "serve")
 DATA = ("devices", "ps", "ls", "leaks", "faults", "oom", "peak", "top")
 
 
@@ -48,7 +48,10 @@ WRONG = [
     ("snapshot",), ("snapshot", "a", "b"), ("diff",), ("diff", "a"), ("diff", "a", "b", "c"),
     ("ls", "-p", "x"), ("ls", "-p", "0"), ("ls", "-p", "-1"), ("ls", "-p", "99999999999"),
     ("ls", "-n", "many"), ("ls", "-n"), ("ls", "--sort", "colour"), ("ls", "--by", "colour"),
-    ("top", "-r", "soon"), ("top", "-r", "1"), ("devices", "-d"), ("ls", "--fail-on-leak"),
+    ("top", "-r", "soon"), ("top", "-r", "1"), ("top", "--screen", "weather"),
+    ("top", "--filter", "size>"), ("top", "--filter", "weather:1"), ("top", "--filter", '"open'),
+    ("top", "--json", "--screen", "mesh"), ("growth", "--for", "soon"), ("growth", "operand"),
+    ("devices", "-d"), ("ls", "--fail-on-leak"),
 ]
 
 

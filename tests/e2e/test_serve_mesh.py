@@ -27,8 +27,8 @@ def test_three_runs_are_exact(tally, serve, top, program, expected, hooks, dupli
     def look(step):
         if step == "matmul":
             assert tally.json("ls", "-n", 0)["device_buffers"] == 10 * 8 + 1 + 8 * 8
-            shown.until(r"28\.11 MB")
-            shown.until(rf"\b{running.pid}\b")
+            shown.on("1", r"28\.11 MB")
+            shown.on("3", rf"\b{running.pid}\b")
         if step == "closed":
             faults = tally.json("faults", "-n", 0)
             assert (faults["faults"], faults["findings"], faults["unreadable"]) == ([], [], [])
@@ -52,7 +52,7 @@ def test_naive_owned(tally, serve, top, program, expected, duplicates, right_dev
 
     def look(step):
         if step == "closed":
-            shown.until(rf"\b{running.pid}\b")
+            shown.on("3", rf"\b{running.pid}\b")
             assert tally.json("faults", "-n", 0)["faults"] == []
 
     assert wanted["closed"] == {n: {"DRAM": TENSORS + KERNELS} for n in left}
@@ -96,7 +96,7 @@ def test_a_python_program(tally, serve, top, program, expected, options):
         wait_until(lambda: held(tally) == wanted[step], f"{step}: {wanted[step]}", timeout=20)
         steps.append(step)
         if step == "matmul":
-            shown.until(rf"\b{running.pid}\b")
+            shown.on("3", rf"\b{running.pid}\b")
     assert steps == 3 * list(wanted)
     assert running.end() == 0
     await_end(tally, server, running.pid)

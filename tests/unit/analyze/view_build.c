@@ -20,7 +20,8 @@ struct built_view *build_view(int32_t pid, enum view_life life)
 	view->comm = "program";
 	view->command_line = "/usr/bin/program --flag";
 	view->exact = true;
-	view->age_ns = 1500000000;
+	view->read_ns = BUILD_READ_NS;
+	view->last_ns = BUILD_READ_NS - 1500000000;
 	view->kind_count = 6;
 	for (int i = 0; i < 6; i++)
 		snprintf(view->kind_names[i], sizeof(view->kind_names[i]), "%s", kinds[i]);

@@ -8,6 +8,9 @@
 #include "meshtally.h"
 #include "view.h"
 
+/* When the views say that they were read. */
+#define BUILD_READ_NS UINT64_C(1795340000000000000)
+
 enum { BUILD_MAX = 64, BUILD_BUFFERS = 4096 };
 
 struct built_view {

@@ -61,7 +61,7 @@ void example_sources_make(struct example_sources *example)
 	proxy->view.is_proxy = true;
 	proxy = add(example, 3, STALE_PID, CHIP, 524288);
 	proxy->view.is_proxy = proxy->view.writer_gone = true;
-	proxy->view.age_ns = 200 * SECOND_NS;
+	proxy->view.last_ns = NOW_NS - 200 * SECOND_NS;
 	add_counters(example);
 	scene->now_ns = NOW_NS;
 	scene->selection.all_kinds = true;

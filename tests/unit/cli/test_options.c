@@ -3,6 +3,7 @@
 #include "cmocka_all.h"
 #include "listing.h"
 #include "options.h"
+#include "screens.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -42,6 +43,15 @@ static const char *const wrong[][MAX_ARGUMENTS] = {
 	{"devices", "--sort", "size"},
 	{"top", "-r", "1"},
 	{"top", "-r", "fast"},
+	{"top", "--screen", "weather"},
+	{"top", "--json", "--screen", "mesh"},
+	{"top", "--json", "--filter", "dev:1"},
+	{"top", "--for", "60s"},
+	{"growth", "--for", "soon"},
+	{"growth", "--for", "0s"},
+	{"growth", "--for", "25h"},
+	{"growth", "--for", "5 m"},
+	{"growth", "--for", "9999999999"},
 	{"snapshot"},
 	{"snapshot", "a", "b"},
 	{"diff", "only-one"},
@@ -82,6 +92,46 @@ static void right_usage(void **state)
 	assert_int_equal(options.sort, LIST_BY_AGE);
 	assert_int_equal(options.limit, 0);
 	options_finish(&options);
+}
+
+static void durations(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t ns;
+	} known[] = {{"250ms", 250000000},
+	             {"1", 1000000000},
+	             {"10s", 10000000000},
+	             {"5m", 300000000000},
+	             {"24h", 86400000000000}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(known); i++) {
+		const char *words[] = {"growth", "--for", known[i].text, NULL};
+		struct text error = {0};
+		struct options options;
+
+		assert_int_equal(parse(&options, words, &error), 0);
+		assert_int_equal(options.for_ns, known[i].ns);
+		options_finish(&options);
+	}
+}
+
+/* The words of --screen are the names of the monitor's screens, in their order. */
+static void screens_of_the_monitor(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < option_row_count; i++) {
+		const struct option_row *row = &option_rows[i];
+
+		if (row->bit != OPTION_SCREEN)
+			continue;
+		for (size_t j = 0; j < SCREEN_LIMIT; j++)
+			assert_string_equal(row->words[j], screens[j].name);
+		assert_null(row->words[SCREEN_LIMIT]);
+		return;
+	}
+	fail();
 }
 
 /* What follows the program's name is the program's. */
@@ -169,6 +219,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wrong_usage),
 		cmocka_unit_test(right_usage),
+		cmocka_unit_test(durations),
+		cmocka_unit_test(screens_of_the_monitor),
 		cmocka_unit_test(run_leaves_the_rest_alone),
 		cmocka_unit_test(words_are_taken_and_told),
 		cmocka_unit_test(statuses),

@@ -18,3 +18,4 @@ target_include_directories(writer_fixture PUBLIC
 foreach(name repeats subject replay keep trim)
 	segment_test(${name} LINK writer_fixture)
 endforeach()
+segment_test(stream stream_collect.c LINK writer_fixture)

@@ -3,8 +3,8 @@
  * Whether the library is in a program, on, and writing: the answer to "why do I see nothing?".
  * Looks at /proc and at program files; never at memory.
  */
-#ifndef MESHTALLY_CLI_PROBE_H
-#define MESHTALLY_CLI_PROBE_H
+#ifndef MESHTALLY_REPORT_PROBE_H
+#define MESHTALLY_REPORT_PROBE_H
 
 #include <stdbool.h>
 #include <stdint.h>
