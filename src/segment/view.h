@@ -2,7 +2,8 @@
 /*
  * What a reader knows of one segment: a copy, checked once, of which everything points into memory
  * of its own. Made by segment_view_load (a live or dead segment, or an image in a file); read by
- * analyze/ and by whoever shows it. Not thread-safe; free with segment_view_destroy.
+ * analyze/ and by whoever shows it. References are counted: many may hold a view, in any thread,
+ * once nobody changes it any more.
  *
  * Two depths. VIEW_TOTALS: no buffers, figures from the writer's counters where they could be read
  * at one op number, which costs little however many buffers are live. VIEW_BUFFERS: every live
