@@ -2,11 +2,14 @@
 /*
  * What the monitor costs: `meshtally top` on a terminal of 200 x 60 at two readings a second,
  * beside programs that hold 1,000,000 buffers on 32 devices and report 10,000 events a second, then
- * beside quiet ones, on 1,024 devices, and alone. Processor time of a core, memory, bytes to the
- * terminal, and how long a key waits for its picture. One reading and one survey are shown beside
- * their floor, reading the same slots with pread. Usage: bench_top MESHTALLY [SECONDS]
+ * beside quiet ones, on 1,024 devices, beside one that holds 5,000,000, and alone. Processor time
+ * of a core, memory, bytes to the terminal, how long a key waits for its picture, and how late
+ * totals come while single buffers are looked at. One reading and one survey are shown beside
+ * their floor, reading the same slots with pread. Tables as in docs/performance.md. Usage:
+ * bench_top MESHTALLY [SECONDS [LOAD]], LOAD being the number of one of them, from 0
  */
 #include "bench.h"
+#include "lookout.h"
 #include "lookout_survey.h"
 #include "meshtally.h"
 
@@ -26,10 +29,13 @@ enum {
 	REFRESH_MS = 500,
 	TAGS = 200,
 	PROCESSES = 4,
-	MAX_KEYS = 1000,
-	KEY_GAP_MS = 45,
+	KEYS = 252, /* a multiple of the screens */
+	KEY_GAP_MS = 15,
+	GAP_REFRESH_MS = 100,
+	GAP_SECONDS = 8,
 	KEPT = 32,
-	WARM_SECONDS = 2
+	WARM_SECONDS = 2,
+	YOUNG_SECONDS = 10 /* after the last event, until a screen is quiet */
 };
 
 /* What the watched programs hold and do, each. */
@@ -38,13 +44,15 @@ struct load {
 	int processes, devices, rows;
 	uint64_t buffers;
 	int events; /* a second */
+	size_t screens;
 };
 
 static const struct load loads[] = {
-	{"32 devices, 1,000,000 buffers, 10,000 events/s", PROCESSES, 32, 4, 250000, 2500},
-	{"32 devices, 1,000,000 buffers, quiet", PROCESSES, 32, 4, 250000, 0},
-	{"1,024 devices, 100,000 buffers, 1,000 events/s", 1, 1024, 32, 100000, 1000},
-	{"nothing tracked", 0, 0, 0, 0, 0},
+	{"32 devices, 1,000,000 buffers, 10,000 events/s", PROCESSES, 32, 4, 250000, 2500, 6},
+	{"32 devices, 1,000,000 buffers, quiet", PROCESSES, 32, 4, 250000, 0, 6},
+	{"1,024 devices, 100,000 buffers, 1,000 events/s", 1, 1024, 32, 100000, 1000, 6},
+	{"1 device, 5,000,000 buffers of one process, 1,000 events/s", 1, 1, 1, 5000000, 1000, 2},
+	{"nothing tracked", 0, 0, 0, 0, 0, 2},
 };
 
 static mt_space devices[1024];
@@ -164,6 +172,7 @@ struct monitor {
 	int fd;
 	double begin_ns;
 	uint64_t bytes;
+	unsigned writes; /* as they were read */
 };
 
 static struct monitor start_monitor(const char *command, const char *screen)
@@ -209,6 +218,7 @@ static double read_until(struct monitor *monitor, double until_ns, const char *w
 		if (count <= 0)
 			break;
 		monitor->bytes += (uint64_t)count;
+		monitor->writes++;
 		kept += (size_t)count;
 		if (wanted != NULL && memmem(bytes, kept, wanted, strlen(wanted)) != NULL)
 			return bench_now_ns();
@@ -252,15 +262,16 @@ static void measure_screen(const char *command, const char *screen, int seconds)
 	double begin_ns, begin_cpu, passed;
 
 	read_until(&monitor, monitor.begin_ns + WARM_SECONDS * 1e9, NULL);
-	monitor.bytes = 0;
+	monitor.bytes = monitor.writes = 0;
 	begin_ns = bench_now_ns();
 	begin_cpu = cpu_ns(monitor.pid);
 	read_until(&monitor, begin_ns + seconds * 1e9, NULL);
 	passed = bench_now_ns() - begin_ns;
-	printf("  %-10s %6.2f %% of a core   %6.1f MB at most   %8.0f bytes a refresh\n", screen,
+	printf("| %s | %.2f %% | %.1f MB | %.0f | %u |\n", screen,
 	       (cpu_ns(monitor.pid) - begin_cpu) / passed * 100,
 	       (double)peak_kb(monitor.pid) / 1024,
-	       (double)monitor.bytes / (passed / (REFRESH_MS * 1e6)));
+	       (double)monitor.bytes / (passed / (REFRESH_MS * 1e6)), monitor.writes);
+	fflush(stdout);
 	end_monitor(&monitor);
 }
 
@@ -271,17 +282,18 @@ static void random_pause(struct monitor *monitor, uint64_t *state)
 	read_until(monitor, bench_now_ns() + gap_ms * 1e6, NULL);
 }
 
-/* `?` shows a text that is nowhere else; the key after it takes it away again. */
-static void measure_keys(const char *command, const char *screen, int seconds)
+/* `?` shows a text that is nowhere else; the key after it takes it away again, and the one after
+ * that goes to the next screen. */
+static void measure_keys(const char *command)
 {
-	struct monitor monitor = start_monitor(command, screen);
-	double waits[MAX_KEYS], end_ns;
+	struct monitor monitor = start_monitor(command, "mesh");
+	double waits[KEYS];
 	uint64_t state = 7;
 	size_t count = 0, lost = 0;
 
 	read_until(&monitor, monitor.begin_ns + WARM_SECONDS * 1e9, NULL);
-	end_ns = bench_now_ns() + seconds * 1e9;
-	while (bench_now_ns() < end_ns && count < MAX_KEYS) {
+	for (int key = 0; key < KEYS; key++) {
+		const char away[] = {'x', (char)('1' + (key + 1) % 6)};
 		double pressed_ns, shown_ns;
 
 		random_pause(&monitor, &state);
@@ -294,16 +306,55 @@ static void measure_keys(const char *command, const char *screen, int seconds)
 		else
 			lost++;
 		random_pause(&monitor, &state);
-		if (write(monitor.fd, "x", 1) != 1)
+		if (write(monitor.fd, away, sizeof away) != sizeof away)
 			break;
 	}
 	qsort(waits, count, sizeof *waits, bench_compare);
 	if (count != 0)
-		printf("  %-10s keys: %6.1f ms median, %6.1f ms p99, %6.1f ms at most (%zu keys, "
-		       "%zu unanswered)\n",
-		       screen, waits[count / 2], waits[count * 99 / 100], waits[count - 1], count,
-		       lost);
+		printf("\nA key, on all screens in turn: %.1f ms median, %.1f ms p99, %.1f ms at "
+		       "most (%zu keys, %zu unanswered)\n",
+		       waits[count / 2], waits[count * 99 / 100], waits[count - 1], count, lost);
 	end_monitor(&monitor);
+}
+
+/* How far readings are apart while one survey follows the other: each asks for another order. */
+static void measure_gaps(void)
+{
+	struct lookout_want want = {.refresh_ms = GAP_REFRESH_MS, .survey.lists = true};
+	double begin_ns = bench_now_ns(), longest_ms = 0;
+	struct text error = {0};
+	struct lookout *lookout;
+	uint64_t last_ns = 0;
+	unsigned surveys = 0, readings = 0;
+
+	if (lookout_start(&lookout, NULL, &want, &error) != 0)
+		exit(1);
+	while (bench_now_ns() < begin_ns + GAP_SECONDS * 1e9) {
+		struct pollfd ready = {.fd = lookout_descriptor(lookout), .events = POLLIN};
+		struct reading *reading;
+
+		poll(&ready, 1, 100);
+		reading = lookout_take(lookout);
+		if (reading == NULL)
+			continue;
+		if (last_ns != 0 && (double)(reading->monotonic_ns - last_ns) / 1e6 > longest_ms)
+			longest_ms = (double)(reading->monotonic_ns - last_ns) / 1e6;
+		last_ns = reading->monotonic_ns;
+		readings++;
+		if (reading->survey != NULL && !reading->survey_pending) {
+			surveys++;
+			want.survey.order =
+				want.survey.order == LIST_BY_SIZE ? LIST_BY_AGE : LIST_BY_SIZE;
+			lookout_want(lookout, &want);
+		}
+		reading_destroy(reading);
+	}
+	lookout_stop(lookout);
+	text_finish(&error);
+	printf("\nReadings every %d ms while surveys follow one another: %u readings, %u surveys, "
+	       "at "
+	       "most %.0f ms apart\n",
+	       GAP_REFRESH_MS, readings, surveys, longest_ms);
 }
 
 static bool never(void *arg)
@@ -388,7 +439,7 @@ static void measure_pass(uint64_t buffers)
 	}
 	lookout_source_close(&source);
 	text_finish(&error);
-	printf("  reading totals %.2f ms; a survey of %llu buffers %.1f ms, %.0f ns each; floor: "
+	printf("Reading totals %.2f ms; a survey of %llu buffers %.1f ms, %.0f ns each; floor: "
 	       "pread of the slots %.1f ms, memcpy %.1f ms\n",
 	       bench_median(totals, BENCH_TURNS), (unsigned long long)buffers,
 	       bench_median(surveys, BENCH_TURNS),
@@ -400,26 +451,35 @@ int main(int argc, char **argv)
 {
 	static const char *const names[] = {"mesh", "device", "processes",
 	                                    "tags", "growth", "faults"};
-	int seconds = argc > 2 ? atoi(argv[2]) : 10;
+	int seconds = argc > 2 ? atoi(argv[2]) : 10, only = argc > 3 ? atoi(argv[3]) : -1;
 	pid_t pids[PROCESSES];
 
 	if (argc < 2 || getenv("MESHTALLY_DIR") == NULL) {
-		fprintf(stderr, "usage: MESHTALLY_DIR=DIR bench_top MESHTALLY [SECONDS]\n");
+		fprintf(stderr, "usage: MESHTALLY_DIR=DIR bench_top MESHTALLY [SECONDS [LOAD]]\n");
 		return 2;
 	}
+	/* As usual there is room for a million in a segment. */
+	setenv("MESHTALLY_MAX_BYTES", "1073741824", 1);
 	for (size_t i = 0; i < sizeof loads / sizeof *loads; i++) {
 		const struct load *load = &loads[i];
-		size_t screens = load->events != 0 ? sizeof names / sizeof *names : 2;
 
-		printf("%s\n", load->name);
+		if (only >= 0 && (size_t)only != i)
+			continue;
+		printf("\n%s\n", load->name);
 		fflush(stdout);
 		start_programs(load, pids);
 		if (load->processes != 0)
 			measure_pass(load->buffers * (uint64_t)load->processes);
-		for (size_t n = 0; n < screens; n++)
+		if (load->events == 0 && load->processes != 0)
+			sleep(YOUNG_SECONDS);
+		printf("\n| screen | of a core | memory at most | bytes a refresh | writes |\n"
+		       "|---|---|---|---|---|\n");
+		for (size_t n = 0; n < load->screens; n++)
 			measure_screen(argv[1], names[n], seconds);
-		for (size_t n = 0; n < 2 && load->events != 0; n++)
-			measure_keys(argv[1], names[n], seconds);
+		if (load->events != 0) {
+			measure_keys(argv[1]);
+			measure_gaps();
+		}
 		end_programs(load, pids);
 	}
 	return 0;

@@ -18,6 +18,11 @@ static int by_age(const struct listed_buffer *a, const struct listed_buffer *b)
 	return order != 0 ? order : COMPARE(a->buffer->op, b->buffer->op);
 }
 
+static int by_youth(const struct listed_buffer *a, const struct listed_buffer *b)
+{
+	return by_age(b, a);
+}
+
 static int by_size(const struct listed_buffer *a, const struct listed_buffer *b)
 {
 	int order = COMPARE(b->buffer->bytes, a->buffer->bytes);
@@ -45,10 +50,8 @@ static int by_tag(const struct listed_buffer *a, const struct listed_buffer *b)
 }
 
 static const listing_compare compares[LIST_ORDER_LIMIT] = {
-	[LIST_BY_SIZE] = by_size,
-	[LIST_BY_AGE] = by_age,
-	[LIST_BY_DEVICE] = by_device,
-	[LIST_BY_TAG] = by_tag,
+	[LIST_BY_SIZE] = by_size, [LIST_BY_AGE] = by_age,     [LIST_BY_DEVICE] = by_device,
+	[LIST_BY_TAG] = by_tag,   [LIST_BY_YOUTH] = by_youth,
 };
 
 /* The heap has the last of the kept ones on top. */
@@ -154,6 +157,14 @@ static bool has_row(const struct listed_buffer *listed, uint32_t row)
 	return false;
 }
 
+static bool shares_row(const struct listed_buffer *a, const struct listed_buffer *b)
+{
+	for (size_t i = 0; i < a->rows.count; i++)
+		if (has_row(b, a->rows.items[i]))
+			return true;
+	return false;
+}
+
 static void fill_rows(struct listed_buffer *listed, const struct selection *selection)
 {
 	const struct segment_view *view = listed->process->view;
@@ -169,18 +180,10 @@ static void fill_rows(struct listed_buffer *listed, const struct selection *sele
 	}
 }
 
-/* Adds a record to the line that it is the same buffer as, unless that is on its device already. */
-static bool join(struct listed_buffer *line, const struct listed_buffer *listed)
+static void add_rows(struct listed_buffer *line, const struct listed_buffer *listed)
 {
 	for (size_t i = 0; i < listed->rows.count; i++)
-		if (has_row(line, listed->rows.items[i]))
-			return false;
-	for (size_t i = 0; i < listed->rows.count; i++)
 		*vec_add(&line->rows) = listed->rows.items[i];
-	line->total_bytes += listed->total_bytes;
-	line->devices += listed->devices;
-	line->records++;
-	return true;
 }
 
 static int by_number(const void *a, const void *b)
@@ -195,46 +198,158 @@ static uint64_t listed_hash(const struct view_buffer *buffer)
 	return hash_number(hash_number(buffer->address, buffer->bytes), buffer->tag);
 }
 
-/* Keeps the first `limit` of those that are not the same buffer as one before. */
-static void keep_lines(struct listing *listing, struct lookup *lookup, size_t limit)
+/* Lines of buffers that nothing but their devices tells apart, as those of a runtime that knows no
+ * addresses: as many of them as one device has. */
+struct join_line {
+	size_t next, last; /* of the same; SIZE_MAX none. `last` is the first one's */
+	size_t own_rows;   /* before others were joined */
+};
+
+/* All lines before this one have the row already: what has many equal lines is not looked through
+ * from the beginning for each record. */
+struct join_place {
+	size_t first, line;
+	uint32_t row;
+};
+
+struct join {
+	struct listing *listing;
+	const struct selection *selection;
+	struct lookup lines;   /* the first of those that are the same */
+	struct lookup buffers; /* lines by the record that they were made for */
+	struct lookup places;
+	VEC(struct join_line) more; /* by line */
+	VEC(struct join_place) at;
+};
+
+static bool same_place(const void *elements, size_t position, const void *key)
 {
-	struct listed_buffer *items = listing->buffers.items;
+	const struct join_place *a = (const struct join_place *)elements + position, *b = key;
+
+	return a->first == b->first && a->row == b->row;
+}
+
+static bool same_buffer(const void *elements, size_t position, const void *key)
+{
+	return ((const struct listed_buffer *)elements)[position].buffer == key;
+}
+
+static uint64_t buffer_hash(const struct view_buffer *buffer)
+{
+	return hash_number(0, (uintptr_t)buffer);
+}
+
+/* Of the lines from `first` on one that is on none of the record's devices; SIZE_MAX: there is
+ * none. */
+static size_t open_line(struct join *join, size_t first, const struct listed_buffer *listed)
+{
+	const struct listed_buffer *lines = join->listing->buffers.items;
+	struct join_place key = {first, first, listed->rows.items[0]};
+	size_t count = join->at.count, at;
+
+	at = lookup_place(&join->places, join->at.items, &key, hash_number(first, key.row), count);
+	if (at == count)
+		*vec_add(&join->at) = key;
+	while (has_row(&lines[join->at.items[at].line], key.row)) {
+		size_t next = join->more.items[join->at.items[at].line].next;
+
+		if (next == SIZE_MAX)
+			return SIZE_MAX;
+		join->at.items[at].line = next;
+	}
+	at = join->at.items[at].line;
+	while (at != SIZE_MAX && shares_row(&lines[at], listed))
+		at = join->more.items[at].next;
+	return at;
+}
+
+static void new_line(struct join *join, size_t first, const struct listed_buffer *listed,
+                     size_t line)
+{
+	struct listed_buffer *lines = join->listing->buffers.items;
+	struct join_line *more;
+
+	*vec_add(&join->more) = (struct join_line){SIZE_MAX, line, listed->rows.count};
+	more = join->more.items;
+	if (first != SIZE_MAX && first != line) {
+		more[more[first].last].next = line;
+		more[first].last = line;
+	}
+	lines[line] = *listed;
+	lines[line].records = 1;
+	lookup_place(&join->buffers, lines, listed->buffer, buffer_hash(listed->buffer), line);
+}
+
+/* Keeps the first `limit` of those that are not the same buffer as one before: on devices that it
+ * is not on. */
+static void keep_lines(struct join *join, size_t limit)
+{
+	struct listed_buffer *items = join->listing->buffers.items;
 	size_t lines = 0;
 
-	for (size_t i = 0; i < listing->buffers.count && (limit == 0 || lines < limit); i++) {
+	for (size_t i = 0; i < join->listing->buffers.count; i++) {
 		struct listed_buffer listed = items[i];
-		bool alone = listed.buffer->incomplete;
+		size_t first = SIZE_MAX, line = SIZE_MAX;
 
-		if (!alone &&
-		    lookup_place(lookup, items, &listed, listed_hash(listed.buffer), lines) < lines)
+		if (limit != 0 && lines == limit)
+			break;
+		fill_rows(&listed, join->selection);
+		if (!listed.buffer->incomplete && listed.rows.count != 0)
+			first = lookup_place(&join->lines, items, &listed,
+			                     listed_hash(listed.buffer), lines);
+		if (first < lines)
+			line = open_line(join, first, &listed);
+		if (line == SIZE_MAX) {
+			new_line(join, first, &listed, lines++);
 			continue;
-		items[lines++] = listed;
+		}
+		add_rows(&items[line], &listed);
+		vec_finish(&listed.rows);
 	}
-	listing->buffers.count = lines;
+	join->listing->buffers.count = lines;
+}
+
+static bool has_line(const struct join *join, const struct view_buffer *buffer)
+{
+	return lookup_find(&join->buffers, join->listing->buffers.items, buffer,
+	                   buffer_hash(buffer)) != SIZE_MAX;
+}
+
+static void add_record(struct join *join, size_t first, const struct listed_buffer *listed)
+{
+	size_t at = open_line(join, first, listed);
+	struct listed_buffer *line;
+
+	if (at == SIZE_MAX)
+		return;
+	line = &join->listing->buffers.items[at];
+	line->total_bytes += listed->total_bytes;
+	line->devices += listed->devices;
+	line->records++;
+	add_rows(line, listed);
 }
 
 /* Adds every record to the line that it is the same buffer as. */
-static void join_process(struct listing *listing, const struct machine_process *process,
-                         const struct selection *selection, const struct lookup *lookup)
+static void join_process(struct join *join, const struct machine_process *process)
 {
 	const struct segment_view *view = process->view;
-	struct space_members *spaces = selection_spaces(selection, process);
+	struct space_members *spaces = selection_spaces(join->selection, process);
 
 	for (uint32_t i = 0; i < view->buffer_count; i++) {
 		struct listed_buffer listed = {.process = process, .buffer = &view->buffers[i]};
-		size_t at;
+		size_t first;
 
 		if (listed.buffer->closed || listed.buffer->incomplete)
 			continue;
-		at = lookup_find(lookup, listing->buffers.items, &listed,
-		                 listed_hash(listed.buffer));
-		if (at == SIZE_MAX || listing->buffers.items[at].buffer == listed.buffer)
+		first = lookup_find(&join->lines, join->listing->buffers.items, &listed,
+		                    listed_hash(listed.buffer));
+		if (first == SIZE_MAX || has_line(join, listed.buffer))
 			continue;
 		listed.total_bytes = buffer_total_bytes(
 			listed.buffer, &spaces[listed.buffer->space], &listed.devices);
-		fill_rows(&listed, selection);
+		fill_rows(&listed, join->selection);
 		if (listed.rows.count != 0)
-			join(&listing->buffers.items[at], &listed);
+			add_record(join, first, &listed);
 		vec_finish(&listed.rows);
 	}
 	selection_spaces_finish(spaces, process);
@@ -244,24 +359,33 @@ static void join_process(struct listing *listing, const struct machine_process *
 static void join_lines(struct listing *listing, const struct machine *machine,
                        const struct selection *selection, const struct listing_options *options)
 {
-	struct lookup lookup = {.same = same_listed};
+	struct join join = {.listing = listing,
+	                    .selection = selection,
+	                    .lines = {.same = same_listed},
+	                    .buffers = {.same = same_buffer},
+	                    .places = {.same = same_place}};
 	const struct machine_process *process;
 	struct listed_buffer *listed;
+	struct join_place *place;
 
-	keep_lines(listing, &lookup, options->limit);
-	vec_for (listed, &listing->buffers) {
-		listed->records = 1;
-		fill_rows(listed, selection);
-	}
+	keep_lines(&join, options->limit);
+	for (size_t i = 0; i < listing->buffers.count; i++)
+		listing->buffers.items[i].rows.count = join.more.items[i].own_rows;
+	vec_for (place, &join.at)
+		place->line = place->first;
 	vec_for (process, &machine->processes)
-		if (process->view != NULL && lookup.count != 0 &&
+		if (process->view != NULL && join.lines.count != 0 &&
 		    listing_wants(selection, process, options->dead))
-			join_process(listing, process, selection, &lookup);
+			join_process(&join, process);
 	vec_for (listed, &listing->buffers) {
 		listing->listed_records += listed->records;
 		qsort(listed->rows.items, listed->rows.count, sizeof(uint32_t), by_number);
 	}
-	lookup_finish(&lookup);
+	lookup_finish(&join.lines);
+	lookup_finish(&join.buffers);
+	lookup_finish(&join.places);
+	vec_finish(&join.more);
+	vec_finish(&join.at);
 }
 
 enum { MAX_JOINED = 64 };

@@ -11,7 +11,14 @@
 #include "machine.h"
 #include "selection.h"
 
-enum listing_order { LIST_BY_SIZE, LIST_BY_AGE, LIST_BY_DEVICE, LIST_BY_TAG, LIST_ORDER_LIMIT };
+enum listing_order {
+	LIST_BY_SIZE,
+	LIST_BY_AGE,
+	LIST_BY_DEVICE,
+	LIST_BY_TAG,
+	LIST_BY_YOUTH, /* what has no time comes last */
+	LIST_ORDER_LIMIT
+};
 
 struct listed_buffer {
 	const struct machine_process *process;

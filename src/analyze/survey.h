@@ -54,8 +54,8 @@ struct survey_request {
 struct survey_buffer {
 	uint64_t identity; /* of the segment */
 	int32_t pid;
-	/* Of its records the first in the order; bytes and held on each device, total_bytes on all
-	 * selected ones. */
+	/* Of its records the first in the order; bytes and held on each device (bytes: on the focus
+	 * where there is one, else the largest share), total_bytes on all selected ones. */
 	uint64_t id, address, bytes, span, held, total_bytes, time_ns, op;
 	uint32_t devices;
 	uint32_t first_row; /* the lowest */

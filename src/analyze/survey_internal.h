@@ -60,8 +60,8 @@ enum { SURVEY_LINES = 2 * SURVEY_LIST_LIMIT, LINE_BUCKETS = 4096, SITE_CACHE = 1
 /* An entry of the list, perhaps of several records. */
 struct survey_line {
 	struct survey_buffer out; /* its strings are in the pool */
-	uint64_t hash;
-	uint64_t *rows; /* that it is on, a bit each; NULL: those of its space */
+	uint64_t hash, bytes;     /* bytes: of its records, the largest share of each */
+	uint64_t *rows;           /* that it is on, a bit each; NULL: those of its space */
 	uint32_t process, tag, region, space;
 	uint32_t heap_at;
 	uint32_t next; /* in its bucket; + 1 */

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MOST_EQUAL = 64 };
+
 #define COMPARE(x, y) ((x) < (y) ? -1 : (x) > (y))
 
 static int by_age(const struct survey_buffer *a, const struct survey_buffer *b)
@@ -36,6 +38,8 @@ static int compare(enum listing_order order, const struct survey_buffer *a,
 
 	if (order == LIST_BY_AGE)
 		return by_age(a, b);
+	if (order == LIST_BY_YOUTH)
+		return by_age(b, a);
 	if (order == LIST_BY_DEVICE)
 		first = COMPARE(a->first_row, b->first_row);
 	else if (order == LIST_BY_TAG)
@@ -97,21 +101,9 @@ static bool is_same(const struct survey_pass *pass, const struct survey_line *li
 {
 	return line->hash == hash && line->process == pass->now.number &&
 	       line->out.kind == pass->now.kinds[buffer->kind] && line->tag == buffer->tag &&
-	       line->out.address == buffer->address && line->out.bytes == buffer->bytes &&
+	       line->out.address == buffer->address && line->bytes == buffer->bytes &&
 	       line->out.class_now == buffer->class_now && line->region == buffer->region &&
 	       !line->incomplete && strcmp(line->out.site, buffer->site) == 0;
-}
-
-static struct survey_line *find_line(struct survey_pass *pass, const struct view_buffer *buffer,
-                                     uint64_t hash)
-{
-	struct survey_list *list = &pass->list;
-
-	for (uint32_t at = list->buckets[hash % LINE_BUCKETS]; at != 0 && !buffer->incomplete;
-	     at = list->lines.items[at - 1].next)
-		if (is_same(pass, &list->lines.items[at - 1], hash, buffer))
-			return &list->lines.items[at - 1];
-	return NULL;
 }
 
 static void enter(struct survey_list *list, uint32_t line)
@@ -158,6 +150,40 @@ static uint64_t *new_rows(const struct survey_pass *pass, const struct survey_ca
 	return set;
 }
 
+/* The rows of a line are put down once a second record comes to it. */
+static bool is_elsewhere(struct survey_pass *pass, struct survey_line *line,
+                         const struct survey_candidate *candidate)
+{
+	if (line->rows == NULL)
+		line->rows = new_rows(
+			pass, &(struct survey_candidate){.buffer = &(struct view_buffer){0},
+		                                         .space = &pass->now.spaces[line->space]});
+	return add_rows(line->rows, candidate, true);
+}
+
+/* A line that is the same buffer as a record, on devices that the record is not on: of many equal
+ * ones, as of a runtime that knows no addresses, one of the newest. */
+static struct survey_line *find_line(struct survey_pass *pass,
+                                     const struct survey_candidate *candidate, uint64_t hash)
+{
+	struct survey_list *list = &pass->list;
+	const struct view_buffer *buffer = candidate->buffer;
+	int equal = 0;
+
+	for (uint32_t at = list->buckets[hash % LINE_BUCKETS];
+	     at != 0 && !buffer->incomplete && equal < MOST_EQUAL;
+	     at = list->lines.items[at - 1].next) {
+		struct survey_line *line = &list->lines.items[at - 1];
+
+		if (!is_same(pass, line, hash, buffer))
+			continue;
+		equal++;
+		if (is_elsewhere(pass, line, candidate))
+			return line;
+	}
+	return NULL;
+}
+
 static uint64_t held_of(const struct survey_now *now, const struct survey_candidate *candidate)
 {
 	const struct view_buffer *buffer = candidate->buffer;
@@ -173,6 +199,16 @@ static uint64_t held_of(const struct survey_now *now, const struct survey_candid
 	return buffer->span;
 }
 
+/* On the focus, where there is one, since shares may differ; else the largest of them. */
+static uint64_t bytes_of(const struct survey_candidate *candidate)
+{
+	const struct view_buffer *buffer = candidate->buffer;
+	uint32_t focus = candidate->space->focus_member;
+
+	return buffer->member_bytes != NULL && focus != UINT32_MAX ? buffer->member_bytes[focus]
+	                                                           : buffer->bytes;
+}
+
 /* What a line says of the first of its records, without its strings and sums. */
 static void describe(const struct survey_now *now, const struct survey_candidate *candidate,
                      struct survey_buffer *out)
@@ -184,7 +220,7 @@ static void describe(const struct survey_now *now, const struct survey_candidate
 	out->command = now->process->command;
 	out->id = buffer->id;
 	out->address = buffer->address;
-	out->bytes = buffer->bytes;
+	out->bytes = bytes_of(candidate);
 	out->span = buffer->span;
 	out->held = held_of(now, candidate);
 	out->time_ns = buffer->time_ns;
@@ -196,18 +232,12 @@ static void describe(const struct survey_now *now, const struct survey_candidate
 	out->thread = buffer->thread;
 }
 
-/* Adds a record to the line that it is the same buffer as, unless that is on its device already. */
+/* Adds a record to the line that it is the same buffer as. */
 static void join(struct survey_pass *pass, struct survey_line *line,
                  const struct survey_candidate *candidate)
 {
 	struct survey_buffer joined = line->out;
 
-	if (line->rows == NULL)
-		line->rows = new_rows(
-			pass, &(struct survey_candidate){.buffer = &(struct view_buffer){0},
-		                                         .space = &pass->now.spaces[line->space]});
-	if (!add_rows(line->rows, candidate, true))
-		return;
 	add_rows(line->rows, candidate, false);
 	describe(&pass->now, candidate, &joined);
 	if (compare(pass->list.order, &joined, &line->out) < 0) {
@@ -236,6 +266,7 @@ static void fill_line(struct survey_pass *pass, uint32_t number,
 	line->out.site = survey_site(pass, buffer->site);
 	line->rows = buffer->member_bytes != NULL ? new_rows(pass, candidate) : NULL;
 	line->hash = hash;
+	line->bytes = buffer->bytes;
 	line->process = pass->now.number;
 	line->tag = buffer->tag;
 	line->region = buffer->region;
@@ -255,10 +286,12 @@ static bool is_late(const struct survey_pass *pass, const struct survey_candidat
 	if (list->lines.count < SURVEY_LINES)
 		return false;
 	top = &list->lines.items[list->heap[0]].out;
-	if (list->order == LIST_BY_SIZE && buffer->bytes != top->bytes)
-		return buffer->bytes < top->bytes;
+	if (list->order == LIST_BY_SIZE && bytes_of(candidate) != top->bytes)
+		return bytes_of(candidate) < top->bytes;
 	if (list->order <= LIST_BY_AGE && buffer->time_ns != top->time_ns)
 		return buffer->time_ns > top->time_ns;
+	if (list->order == LIST_BY_YOUTH && buffer->time_ns != top->time_ns)
+		return buffer->time_ns < top->time_ns;
 	describe(&pass->now, candidate, &out);
 	out.tag = pass->now.view->tags[buffer->tag].path;
 	return compare(list->order, &out, top) >= 0;
@@ -276,7 +309,7 @@ void survey_list_offer(struct survey_pass *pass, const struct survey_candidate *
 	if (late)
 		return;
 	hash = hash_of(pass, candidate->buffer);
-	line = find_line(pass, candidate->buffer, hash);
+	line = find_line(pass, candidate, hash);
 	if (line != NULL) {
 		join(pass, line, candidate);
 		return;

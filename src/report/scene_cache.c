@@ -289,16 +289,20 @@ int scene_cache_stream(struct scene_cache *cache, uint64_t identity,
                        struct segment_reject *ret_reject)
 {
 	const struct entry *entry = find_view(cache, identity);
+	char *path;
 	int fd, result;
 
 	if (entry == NULL)
 		return -ENOENT;
-	fd = entry->fd >= 0 ? entry->fd : open_segment(entry->path, entry->owner);
+	/* All of our own: the entry may go, or move, when totals are read meanwhile. */
+	fd = entry->fd >= 0 ? fcntl(entry->fd, F_DUPFD_CLOEXEC, 0)
+	                    : open_segment(entry->path, entry->owner);
 	if (fd < 0)
 		return -ENOENT;
-	result = segment_stream_fd(fd, entry->path, stream, ret_off_by, ret_reject);
-	if (fd != entry->fd)
-		close(fd);
+	path = mem_strdup(entry->path);
+	result = segment_stream_fd(fd, path, stream, ret_off_by, ret_reject);
+	free(path);
+	close(fd);
 	return result;
 }
 

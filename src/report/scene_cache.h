@@ -32,7 +32,7 @@ void scene_cache_destroy(struct scene_cache *cache);
 void scene_cache_read(struct scene_cache *cache, struct scene *scene);
 
 /* Every live buffer of one of the cache's views, see segment_stream_fd(). -ENOENT: it has no such
- * segment. */
+ * segment. What the stream calls may read the cache (scene_cache_read). */
 int scene_cache_stream(struct scene_cache *cache, uint64_t identity,
                        const struct segment_stream *stream, uint64_t *ret_off_by,
                        struct segment_reject *ret_reject);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The live buffers on one device, as a sheet. */
 #include "device_parts.h"
+#include "list_screen.h"
 #include "lookup.h"
+#include "meshtally.h"
 #include "screens.h"
 #include "words.h"
 
@@ -63,8 +65,11 @@ static void add_buffer(const struct look *look, struct sheet *sheet,
 	if (buffer->class_now >= CLASS_COUNTED_LIMIT)
 		row->style = STYLE_DIM; /* views take nothing */
 	values[COLUMN_SIZE] = value_number(buffer->bytes);
-	values[COLUMN_TOTAL] = value_number(buffer->total_bytes);
-	values[COLUMN_DEVICES] = value_number(buffer->devices);
+	/* Of a share that was reported by itself nobody has looked for the others. */
+	if ((buffer->flags & MT_LOCAL) == 0) {
+		values[COLUMN_TOTAL] = value_number(buffer->total_bytes);
+		values[COLUMN_DEVICES] = value_number(buffer->devices);
+	}
 	if (buffer->kind < machine->kind_count)
 		values[COLUMN_KIND] = value_text(machine->kind_names[buffer->kind]);
 	if (buffer->time_ns != 0)
@@ -107,7 +112,7 @@ static void say_none(const struct look *look, uint32_t row, struct text *out)
 	const struct survey *survey = device_survey(look, row);
 
 	if (survey == NULL)
-		text_add(out, "Looking at single buffers ...\n");
+		say_survey_pending(look, out);
 	else if (has_totals_only(machine, row))
 		text_add(out, "Only totals are known here, from tt-metal's own counters: single "
 		              "buffers are not.\n  meshtally run -- PROGRAM   tells them, too.\n");

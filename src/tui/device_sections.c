@@ -126,8 +126,11 @@ void device_maps(const struct look *look, const struct mesh_figures *figures, ui
 
 	if (survey == NULL || survey->maps.count == 0) {
 		canvas_text(canvas, area.row, area.column, area.columns, STYLE_DIM,
-		            survey == NULL ? "what lies where: looking at single buffers ..."
-		                           : "what lies where is not known");
+		            survey != NULL ? "what lies where is not known"
+		            : look->ui->paused
+		                    ? "what lies where: paused before single buffers were "
+		                      "looked at"
+		                    : "what lies where: looking at single buffers ...");
 		return;
 	}
 	count = (int)survey->maps.count;

@@ -18,6 +18,13 @@ static bool is_csv(const char *path)
 	return length > 4 && strcasecmp(path + length - 4, ".csv") == 0;
 }
 
+static bool follows_filter(const struct ui *ui)
+{
+	return !filter_needs_buffers(&ui->filter) || ui->screen == SCREEN_DEVICE ||
+	       ui->screen == SCREEN_GROWTH ||
+	       (ui->screen == SCREEN_TAGS && ui->tags_by == TAGS_BY_AGE);
+}
+
 static void write_json(const struct look *look, const struct sheet *sheet, struct text *out)
 {
 	const struct ui *ui = look->ui;
@@ -28,6 +35,8 @@ static void write_json(const struct look *look, const struct sheet *sheet, struc
 	json_object_set_new(json, "unix_seconds", json_time(look->reading->scene.now_ns));
 	json_object_set_new(json, "filter",
 	                    json_foreign(ui->filter.source != NULL ? ui->filter.source : ""));
+	/* Totals cannot follow what a filter says of single buffers. */
+	json_object_set_new(json, "filter_followed", json_boolean(follows_filter(ui)));
 	json_object_set_new(json, "rows", sheet_json(sheet));
 	json_object_set_new(json, "more_rows", json_amount(sheet->more));
 	bytes = json_dumps(json, JSON_INDENT(1));
@@ -97,7 +106,7 @@ int picture_export(const struct look *look, const char *path, struct text *said)
 		return -EAGAIN;
 	}
 	screens[ui->screen].make(look, &sheet);
-	sheet_sort(&sheet, &ui->lists[ui->screen]);
+	sheet_sort(&sheet, &look->ui->lists[ui->screen]);
 	if (is_csv(path))
 		sheet_csv(&sheet, &out);
 	else

@@ -46,12 +46,16 @@ static bool fits(const struct look *look, const struct machine_process *process,
 	       fits_words(filter, process, fault);
 }
 
+bool fault_has_failure(const struct view_fault *fault, const struct view_failure *failure)
+{
+	return fault->type == MT_ALLOC_FAILED && fault->first_op <= failure->op &&
+	       failure->op <= fault->last_op + 1;
+}
+
 static bool is_in_log(const struct segment_view *view, const struct view_failure *failure)
 {
 	for (uint32_t i = 0; i < view->fault_count; i++)
-		if (view->faults[i].type == MT_ALLOC_FAILED &&
-		    view->faults[i].first_op <= failure->op &&
-		    failure->op <= view->faults[i].last_op)
+		if (fault_has_failure(&view->faults[i], failure))
 			return true;
 	return false;
 }

@@ -26,4 +26,8 @@ void fault_lines_finish(struct fault_lines *lines);
 /* The same as long as it happens again. */
 uint64_t fault_line_key(const struct fault_line *line);
 
+/* Whether a fault of the log is about this failed allocation: what is kept of it is written down as
+ * the next operation. */
+bool fault_has_failure(const struct view_fault *fault, const struct view_failure *failure);
+
 #endif

@@ -10,10 +10,13 @@
 
 static const uint64_t step_ns[HISTORY_SPANS] = {SECOND, 10 * SECOND, 60 * SECOND};
 
+/* A quiet screen shows what was up to a minute ago: what came before that must still be there. */
+enum { KEPT = 2 * HISTORY_VALUES };
+
 /* Values lie at {time / step} modulo their number. */
 struct ring {
 	uint64_t slot; /* the newest */
-	uint64_t values[HISTORY_VALUES];
+	uint64_t values[KEPT];
 };
 
 struct series {
@@ -93,17 +96,17 @@ static void ring_advance(struct ring *ring, uint64_t slot, uint64_t between)
 
 	if (slot <= ring->slot)
 		return;
-	if (slot - ring->slot > HISTORY_VALUES)
-		at = slot - HISTORY_VALUES + 1;
+	if (slot - ring->slot > KEPT)
+		at = slot - KEPT + 1;
 	for (; at < slot; at++)
-		ring->values[at % HISTORY_VALUES] = between;
-	ring->values[slot % HISTORY_VALUES] = 0;
+		ring->values[at % KEPT] = between;
+	ring->values[slot % KEPT] = 0;
 	ring->slot = slot;
 }
 
 static bool ring_has(const struct ring *ring, uint64_t slot)
 {
-	return slot <= ring->slot && slot + HISTORY_VALUES > ring->slot;
+	return slot <= ring->slot && slot + KEPT > ring->slot;
 }
 
 /* NULL: there is none, and nothing that would need one. */
@@ -135,8 +138,8 @@ static void series_add(const struct history *history, struct series *series, uin
 		bool was_there = ring->slot == history->last_ns / step_ns[span];
 
 		ring_advance(ring, slot, carry && was_there ? series->last_bytes : 0);
-		if (bytes > ring->values[slot % HISTORY_VALUES])
-			ring->values[slot % HISTORY_VALUES] = bytes;
+		if (bytes > ring->values[slot % KEPT])
+			ring->values[slot % KEPT] = bytes;
 	}
 	series->last_bytes = bytes;
 }
@@ -174,7 +177,7 @@ void history_add(struct history *history, const struct reading *reading)
 		struct ring *seen = &history->seen[span];
 
 		ring_advance(seen, now_ns / step_ns[span], carry);
-		seen->values[seen->slot % HISTORY_VALUES] = 1;
+		seen->values[seen->slot % KEPT] = 1;
 	}
 	if (carry || history->interval_ns == 0)
 		history->interval_ns = history->last_ns != 0 ? now_ns - history->last_ns : 0;
@@ -186,9 +189,9 @@ static uint64_t value_at(const struct history *history, const struct series *ser
 {
 	const struct ring *seen = &history->seen[span], *ring = &series->rings[span];
 
-	if (!ring_has(seen, slot) || seen->values[slot % HISTORY_VALUES] == 0)
+	if (!ring_has(seen, slot) || seen->values[slot % KEPT] == 0)
 		return UINT64_MAX;
-	return ring_has(ring, slot) ? ring->values[slot % HISTORY_VALUES] : 0;
+	return ring_has(ring, slot) ? ring->values[slot % KEPT] : 0;
 }
 
 bool history_series(const struct history *history, const struct machine *machine, uint32_t row,

@@ -239,10 +239,17 @@ void say_ago(struct text *words, uint64_t ns)
 		text_addf(words, "%" PRIu64 " days ago", seconds / 86400);
 }
 
-void say_survey_pending(struct text *words)
+void say_survey_pending(const struct look *look, struct text *words)
 {
-	text_add(words, "Single buffers are being looked at: the answer is on its way.\n");
+	text_add(words,
+	         look->ui->paused
+	                 ? "Paused, and single buffers were not looked at for this screen "
+	                   "before: p goes on, r reads once.\n"
+	                 : "Single buffers are being looked at: the answer is on its way.\n");
 }
+
+const char words_in_totals[] = "words are looked for in tags and commands here: sites are those of "
+			       "single buffers (screens 2 and 5).\n";
 
 void say_totals_filter(const struct look *look, struct said *head)
 {
@@ -250,17 +257,24 @@ void say_totals_filter(const struct look *look, struct said *head)
 		text_add(said_line(head, NULL, STYLE_WARNING),
 		         "size and age are those of single buffers: these totals cannot follow "
 		         "them.");
+	if (look->ui->filter.words.count != 0)
+		text_bytes(said_line(head, NULL, STYLE_DIM), words_in_totals,
+		           sizeof(words_in_totals) - 2);
 }
 
-/* Readings come often; what is said of a survey changes only where it is old. */
+/* By the clock of the picture. What was looked at after the last change is true of now. */
 void say_survey_age(const struct look *look, struct text *words)
 {
 	const struct reading *reading = look->reading;
-	uint64_t age_ns = reading->monotonic_ns > reading->survey_monotonic_ns
-	                          ? reading->monotonic_ns - reading->survey_monotonic_ns
+	uint64_t age_ns = look->monotonic_ns > reading->survey_monotonic_ns
+	                          ? look->monotonic_ns - reading->survey_monotonic_ns
 	                          : 0;
+	uint64_t quiet_ns = reading->changed_ns != 0 && reading->changed_ns < look->now_ns
+	                            ? look->now_ns - reading->changed_ns
+	                            : 0;
 
-	if (reading->survey == NULL || reading->from != NULL || age_ns < OLD_SURVEY_NS)
+	if (reading->survey == NULL || reading->from != NULL || age_ns < OLD_SURVEY_NS ||
+	    age_ns < quiet_ns)
 		return;
 	text_add(words, " (as of ");
 	say_ago(words, age_ns);

@@ -47,7 +47,8 @@ struct sheet_column *sheet_own_columns(struct sheet *sheet, size_t count);
  * same; "a moment ago". */
 void say_ago(struct text *words, uint64_t ns);
 /* What is not known yet because single buffers are still being read. */
-void say_survey_pending(struct text *words);
+void say_survey_pending(const struct look *look, struct text *words);
+extern const char words_in_totals[];
 /* Lines where a filter asks for what totals do not tell, and for how old a survey is. */
 void say_totals_filter(const struct look *look, struct said *head);
 void say_survey_age(const struct look *look, struct text *words);

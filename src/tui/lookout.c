@@ -51,7 +51,8 @@ struct lookout {
 	struct lookout_source source;
 	struct request_copy request;
 	uint64_t request_serial;
-	struct names names; /* of the last reading */
+	struct names names;   /* of the last reading */
+	unsigned names_turns; /* how often they became others */
 	bool has_read;
 	uint64_t read_ns, refresh_ns; /* the last reading */
 	struct survey *survey;
@@ -142,8 +143,10 @@ static struct reading *read_totals(struct lookout *lookout)
 	struct names names;
 
 	names_take(&names, &reading->scene.machine);
-	if (!names_go_on(&lookout->names, &names))
+	if (!names_go_on(&lookout->names, &names)) {
 		drop_survey(lookout);
+		lookout->names_turns++;
+	}
 	names_finish(&lookout->names);
 	lookout->names = names;
 	lookout->has_read = true;
@@ -226,16 +229,21 @@ static void note_cost(struct lookout *lookout, uint64_t cost_ns)
 		lookout->ns_per_record = cost_ns / records + 1;
 }
 
-/* False: it was ended before it was done. */
+/* False: it was ended before it was done, or is of devices that have other rows by now. */
 static bool make_survey(struct lookout *lookout, const struct reading *reading)
 {
 	const struct survey_hooks hooks = {is_over, read_between, lookout};
 	uint64_t serial = lookout->request_serial;
+	unsigned names_turns = lookout->names_turns;
 	struct survey *survey =
 		lookout_survey(&lookout->source, reading, &lookout->request.request, &hooks);
 
 	if (survey == NULL)
 		return false;
+	if (lookout->names_turns != names_turns) {
+		survey_release(survey);
+		return false;
+	}
 	drop_survey(lookout);
 	lookout->survey = survey;
 	lookout->survey_serial = serial;

@@ -76,6 +76,17 @@ static bool same_identity(const void *elements, size_t position, const void *key
 	return ((const struct source_seen *)elements)[position].identity == *(const uint64_t *)key;
 }
 
+/* In a file it is when it was written, for ever. */
+static uint64_t written_ns(const struct scene *scene)
+{
+	uint64_t written_ns = 0;
+
+	for (size_t i = 0; i < scene->views.count; i++)
+		if (scene->views.items[i]->read_ns > written_ns)
+			written_ns = scene->views.items[i]->read_ns;
+	return written_ns != 0 ? written_ns : scene->now_ns;
+}
+
 static int open_file(struct lookout_source *source, struct text *error)
 {
 	const struct scene_request request = {.depth = VIEW_BUFFERS, .from = source->from};
@@ -84,7 +95,7 @@ static int open_file(struct lookout_source *source, struct text *error)
 
 	for (size_t i = 0; i < scene.views.count && result >= 0; i++)
 		*vec_add(&source->file) = segment_view_hold(scene.views.items[i]);
-	source->file_now_ns = scene.now_ns;
+	source->file_now_ns = written_ns(&scene);
 	scene_close(&scene);
 	return result;
 }
@@ -305,6 +316,48 @@ static void add_untracked(struct lookout_source *source, struct reading *reading
 	reading->untracked.hidden = source->untracked.hidden;
 }
 
+/* Of all that is shown as totals: counters tell of no events. */
+static uint64_t hash_figures(const struct reading *reading)
+{
+	const struct machine *machine = &reading->scene.machine;
+	uint64_t hash = hash_number(source_signature(reading), machine->processes.count);
+	const struct machine_device *device;
+
+	vec_for (device, &machine->devices)
+		for (uint32_t kind = 0; kind < machine->kind_count; kind++)
+			hash = hash_number(hash, device->figures[kind].held);
+	return hash;
+}
+
+/* As far as segments tell it; counters do not. */
+static uint64_t last_change(const struct reading *reading)
+{
+	const struct machine_process *process;
+	uint64_t last_ns = 0;
+
+	vec_for (process, &reading->scene.machine.processes) {
+		const struct segment_view *view = process->view;
+		uint64_t end_ns = view != NULL ? view->end.realtime_ns : reading->scene.now_ns;
+
+		last_ns = end_ns > last_ns ? end_ns : last_ns;
+		if (view != NULL && view->last_ns > last_ns)
+			last_ns = view->last_ns;
+	}
+	return last_ns != 0 && last_ns < reading->scene.now_ns ? last_ns : reading->scene.now_ns;
+}
+
+static void note_change(struct lookout_source *source, struct reading *reading)
+{
+	uint64_t hash = hash_figures(reading);
+
+	if (source->changed_ns == 0)
+		source->changed_ns = last_change(reading);
+	else if (hash != source->figures_hash)
+		source->changed_ns = reading->scene.now_ns;
+	source->figures_hash = hash;
+	reading->changed_ns = source->changed_ns;
+}
+
 struct reading *lookout_source_read(struct lookout_source *source)
 {
 	struct reading *reading = mem_calloc(1, sizeof(*reading));
@@ -323,6 +376,7 @@ struct reading *lookout_source_read(struct lookout_source *source)
 	scene->selection.all_kinds = true;
 	reading->monotonic_ns = tui_monotonic_ns();
 	add_rates(source, reading);
+	note_change(source, reading);
 	if (source->from == NULL)
 		reading->facts = process_facts_read(&source->facts, &scene->machine);
 	if (source->from == NULL)

@@ -31,7 +31,8 @@ struct lookout_source {
 	VEC(struct source_seen) seen;
 	struct lookup by_identity; /* in seen */
 	struct facts_memory facts;
-	uint64_t seen_ns; /* 0: no reading yet */
+	uint64_t seen_ns;                  /* 0: no reading yet */
+	uint64_t figures_hash, changed_ns; /* of the last reading; see reading.h */
 	uint64_t file_now_ns;
 	struct reading *first;      /* of a file: its findings are those of all */
 	struct untracked untracked; /* found last, */

@@ -28,9 +28,12 @@ static int found(const struct view_buffer *buffer, void *arg)
 	struct survey_run *run = arg;
 
 	survey_add(run->pass, buffer);
-	return ++run->buffers % BUFFERS_PER_LOOK == 0 && run->hooks->is_over(run->hooks->arg)
-	               ? -ECANCELED
-	               : 0;
+	if (++run->buffers % BUFFERS_PER_LOOK != 0)
+		return 0;
+	if (run->hooks->is_over(run->hooks->arg))
+		return -ECANCELED;
+	run->hooks->between(run->hooks->arg);
+	return 0;
 }
 
 static int add_view(struct survey_run *run)

@@ -8,7 +8,7 @@
 struct survey_hooks {
 	/* Before each process, and now and then within one: true ends the survey. */
 	bool (*is_over)(void *arg);
-	/* Between two processes. */
+	/* After each process, and now and then within one: may read the source. */
 	void (*between)(void *arg);
 	void *arg;
 };

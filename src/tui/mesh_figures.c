@@ -24,10 +24,13 @@ static void add_figure(struct mesh_figures *figures, uint32_t row, uint32_t kind
                        const struct machine_figure *figure)
 {
 	struct machine_figure *sum = own_figure(figures, row, kind);
+	bool is_first = !sum->present;
 
 	figure_add(sum, figure);
-	if (figure->peak == 0)
+	if (figure->peak == 0) {
+		sum->peak_known = is_first ? figure->peak_known : sum->peak_known;
 		return;
+	}
 	/* Peaks of several processes do not add up. */
 	sum->peak_known = sum->peak == 0 && figure->peak_known;
 	sum->peak += figure->peak;

@@ -115,28 +115,28 @@ static void export_picture(struct monitor *monitor, const char *path)
 	int error;
 
 	look_begin(monitor, &look);
+	/* Not as a quiet picture has it: ages are of the time that the file names. */
+	if (look.reading != NULL)
+		look.now_ns = look.reading->scene.now_ns;
 	error = picture_export(&look, path, &said);
 	look_finish(&look);
 	ui_say(&monitor->ui, error != 0, "%s", text_string(&said));
 	text_finish(&said);
 }
 
-/* The signal that stops must come through, once: one that waits, being blocked, would stop us a
- * second time. */
 static void suspend(struct monitor *monitor)
 {
-	struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
-	sigset_t set, mask;
-
-	sigemptyset(&ignore.sa_mask);
-	sigaction(SIGTSTP, &ignore, &before);
-	sigemptyset(&set);
-	sigaddset(&set, SIGTSTP);
-	pthread_sigmask(SIG_UNBLOCK, &set, &mask);
 	terminal_suspend(monitor->terminal);
-	pthread_sigmask(SIG_SETMASK, &mask, NULL);
-	sigaction(SIGTSTP, &before, NULL);
 	monitor->dirty = monitor->urgent = true;
+}
+
+/* All that have ever been: what the lookout has heard before it does not mind. */
+static void dismiss(struct monitor *monitor)
+{
+	const uint64_t *identity;
+
+	vec_for (identity, &monitor->ui.dismissed)
+		lookout_dismiss(monitor->lookout, *identity);
 }
 
 static void grant(struct monitor *monitor, const struct ui_wish *wish)
@@ -148,8 +148,8 @@ static void grant(struct monitor *monitor, const struct ui_wish *wish)
 		tell_wants(monitor);
 	if (wish->hurry)
 		lookout_hurry(monitor->lookout);
-	if (wish->dismiss != 0)
-		lookout_dismiss(monitor->lookout, wish->dismiss);
+	if (wish->dismiss)
+		dismiss(monitor);
 	if (wish->save_settings)
 		save_settings(monitor);
 	if (wish->export_path != NULL)
@@ -187,8 +187,13 @@ static void take_events(struct monitor *monitor, bool idle)
 static void read_input(struct monitor *monitor)
 {
 	char bytes[INPUT_BYTES];
-	ssize_t count = read(terminal_input(monitor->terminal), bytes, sizeof(bytes));
+	int input = terminal_input(monitor->terminal);
+	ssize_t count;
 
+	/* A signal that came with it may have told that the terminal is not ours now. */
+	if (input < 0)
+		return;
+	count = read(input, bytes, sizeof(bytes));
 	if (count < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
 	if (count <= 0) {
@@ -236,7 +241,7 @@ static void draw(struct monitor *monitor)
 	hits_clear(&monitor->hits);
 	look_begin(monitor, &look);
 	picture_draw(&look, &monitor->canvas, &monitor->hits);
-	monitor->drawn_ns = look.monotonic_ns;
+	monitor->drawn_ns = tui_monotonic_ns();
 	look_finish(&look);
 	result = terminal_show(monitor->terminal, &monitor->canvas, &bytes);
 	monitor->urgent = false;

@@ -59,7 +59,7 @@ static uint64_t late_ns(const struct ui *ui)
 void status_words(const struct look *look, bool few, struct text *words, enum style *ret_style)
 {
 	const struct reading *reading = look->reading;
-	uint64_t age_ns = reading != NULL ? since(look->monotonic_ns, reading->monotonic_ns) : 0;
+	uint64_t age_ns = look->read_ago_ns;
 	char age[UNITS_SIZE];
 
 	*ret_style = STYLE_DIM;
@@ -334,6 +334,20 @@ static void draw_machine(const struct look *look, struct line_pen *pen)
 			add_trouble(pen, &troubles[i]);
 }
 
+/* Where a screen does not say it itself, by say_totals_filter(). */
+static const char *what_is_not_filtered(const struct look *look)
+{
+	static const char *const words[SCREEN_LIMIT] = {
+		[SCREEN_MESH] = "size and age are those of single buffers: these totals cannot "
+				"follow them",
+		[SCREEN_DEVICE] = "size and age are for the list of buffers alone",
+		[SCREEN_FAULTS] = "size and age are those of live buffers: faults cannot follow "
+				  "them",
+	};
+
+	return filter_needs_buffers(&look->ui->filter) ? words[look->ui->screen] : NULL;
+}
+
 static void draw_filter(const struct look *look, struct line_pen *pen)
 {
 	pen->at += canvas_text(pen->canvas, pen->row, pen->at, pen->end - pen->at, STYLE_DIM,
@@ -344,6 +358,9 @@ static void draw_filter(const struct look *look, struct line_pen *pen)
 	if (look->missing.length != 0 && pen->at < pen->end)
 		canvas_text(pen->canvas, pen->row, pen->at, pen->end - pen->at, STYLE_BAD,
 		            text_string(&look->missing));
+	else if (what_is_not_filtered(look) != NULL && pen->at < pen->end)
+		canvas_text(pen->canvas, pen->row, pen->at, pen->end - pen->at, STYLE_WARNING,
+		            what_is_not_filtered(look));
 	else
 		add_part(pen, STYLE_DIM, "Esc shows all");
 }

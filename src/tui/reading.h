@@ -27,7 +27,8 @@ struct reading {
 	struct process_facts *facts; /* by number likewise; NULL: nothing more is known of them */
 	uint64_t last_event_ns;      /* CLOCK_REALTIME, over all live processes; 0 unknown */
 	uint64_t events;             /* since the reading before, over all live processes */
-	struct survey *survey;       /* NULL: none yet; shared (survey_hold) */
+	uint64_t changed_ns;   /* CLOCK_REALTIME: since then all has been as it is; 0 unknown */
+	struct survey *survey; /* NULL: none yet; shared (survey_hold) */
 	uint64_t survey_monotonic_ns;
 	bool survey_pending;        /* a newer one that fits what is asked for is on its way */
 	struct findings findings;   /* empty unless single buffers were read for it */

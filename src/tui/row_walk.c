@@ -7,6 +7,7 @@ struct walk {
 	const struct look *look;
 	row_found *found;
 	void *arg;
+	bool left; /* what was not given back, else what is live */
 };
 
 /* By tag of the view, so that each is matched once however many rows have it; NULL: all pass. */
@@ -33,6 +34,15 @@ static const uint32_t *find_member(const struct space_members *space, uint32_t m
 	return NULL;
 }
 
+static bool is_wanted(const struct walk *walk, const struct machine_process *process,
+                      const struct view_row *row)
+{
+	if (row->buffers == 0)
+		return false;
+	return walk->left ? row->class_now == CLASS_USER && (row->closed || process->dead)
+	                  : row->class_now < CLASS_COUNTED_LIMIT && !row->closed;
+}
+
 static void walk_view(const struct walk *walk, struct row_part *part)
 {
 	const struct machine_process *process = part->process;
@@ -47,7 +57,7 @@ static void walk_view(const struct walk *walk, struct row_part *part)
 
 		part->kind = process->kinds[row->kind];
 		part->tag = row->tag;
-		if (row->closed || row->buffers == 0 || row->class_now >= CLASS_COUNTED_LIMIT ||
+		if (!is_wanted(walk, process, row) ||
 		    !selection_has_kind(&walk->look->selection, part->kind) ||
 		    (passes != NULL && !passes[row->tag]))
 			continue;
@@ -97,7 +107,7 @@ static void walk_counters(const struct walk *walk, struct row_part *part)
 void row_walk(const struct look *look, row_found *found, void *arg)
 {
 	const struct machine *machine = &look->reading->scene.machine;
-	const struct walk walk = {look, found, arg};
+	const struct walk walk = {look, found, arg, false};
 
 	for (size_t i = 0; i < machine->processes.count; i++) {
 		struct row_part part = {.process = &machine->processes.items[i], .number = i};
@@ -108,5 +118,19 @@ void row_walk(const struct look *look, row_found *found, void *arg)
 			walk_view(&walk, &part);
 		else
 			walk_counters(&walk, &part);
+	}
+}
+
+void row_walk_left(const struct look *look, row_found *found, void *arg)
+{
+	const struct machine *machine = &look->reading->scene.machine;
+	const struct walk walk = {look, found, arg, true};
+
+	for (size_t i = 0; i < machine->processes.count; i++) {
+		struct row_part part = {.process = &machine->processes.items[i], .number = i};
+
+		if (part.process->view != NULL &&
+		    listing_wants(&look->selection, part.process, true))
+			walk_view(&walk, &part);
 	}
 }

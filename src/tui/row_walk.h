@@ -25,4 +25,8 @@ typedef void row_found(void *arg, const struct row_part *part);
 
 void row_walk(const struct look *look, row_found *found, void *arg);
 
+/* Likewise what was not given back, of the user's class alone: of spaces that a process has closed,
+ * and all that one that has ended had. */
+void row_walk_left(const struct look *look, row_found *found, void *arg);
+
 #endif

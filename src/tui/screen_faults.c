@@ -281,9 +281,8 @@ static const struct view_failure *find_failure(const struct fault_line *line)
 	const struct segment_view *view = line->process->view;
 	const struct view_failure *found = NULL;
 
-	for (uint32_t i = 0; i < view->failure_count && line->fault->type == MT_ALLOC_FAILED; i++)
-		if (view->failures[i].op >= line->fault->first_op &&
-		    view->failures[i].op <= line->fault->last_op &&
+	for (uint32_t i = 0; i < view->failure_count; i++)
+		if (fault_has_failure(line->fault, &view->failures[i]) &&
 		    (found == NULL || view->failures[i].op > found->op))
 			found = &view->failures[i];
 	return found;

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The growth screen: what came since the mark and stayed, and what every step of a program leaves.
  */
-#include "list_screen.h"
-#include "lookup.h"
-#include "safe.h"
-#include "units.h"
+#include "growth_words.h"
 #include "words.h"
 
 #include <inttypes.h>
@@ -76,62 +73,10 @@ static const struct sheet_column buffer_columns[BUFFER_COUNT] = {
 	[BUFFER_THREAD] = {"thread", "THREAD", VALUE_NUMBER, 7, 0, false, true},
 };
 
-static const char no_tag[] = "(no tag)";
-
-/* What is shown of a survey, and which columns are worth having. */
-struct growth_list {
-	const struct look *look;
-	const struct survey *survey;
-	bool has_mark;               /* and the survey knows of it */
-	bool has_steps;              /* some program has marked some */
-	size_t places[COLUMN_COUNT]; /* by column: where it is in the sheet; SIZE_MAX nowhere */
-	uint64_t stayed_bytes, stayed_records, stayed_device_buffers;
-	size_t growing;
-	const struct survey_growth *worst; /* of what grows with every step; NULL none */
-};
-
-static uint64_t left_of_steps(const struct survey_growth *growth)
-{
-	uint64_t bytes = 0;
-
-	for (uint32_t i = 0; i < growth->steps && i < SURVEY_STEPS; i++)
-		bytes += growth->step_bytes[i];
-	return bytes;
-}
-
-/* What each of the steps that are over has left on the average. */
-static uint64_t per_step(const struct survey_growth *growth)
-{
-	uint64_t over = growth->steps > 1 ? growth->steps - 1 : 0;
-
-	return over != 0 ? (left_of_steps(growth) - growth->step_bytes[0]) / over : 0;
-}
-
 static bool is_shown(const struct growth_list *list, const struct survey_growth *growth)
 {
 	return list->has_mark ? growth->stayed_records != 0 || growth->grows_each_step
-	                      : left_of_steps(growth) != 0;
-}
-
-static void list_init(struct growth_list *list, const struct look *look)
-{
-	const struct survey_growth *growth;
-
-	*list = (struct growth_list){.look = look, .survey = look->reading->survey};
-	if (list->survey == NULL)
-		return;
-	list->has_mark = look->ui->mark.set && list->survey->has_mark;
-	vec_for (growth, &list->survey->growth) {
-		list->has_steps = list->has_steps || growth->steps != 0;
-		list->stayed_bytes += growth->stayed_bytes;
-		list->stayed_records += growth->stayed_records;
-		list->stayed_device_buffers += growth->stayed_device_buffers;
-		if (!growth->grows_each_step || growth->class_now != CLASS_USER)
-			continue;
-		list->growing++;
-		if (list->worst == NULL || per_step(growth) > per_step(list->worst))
-			list->worst = growth;
-	}
+	                      : growth_left(growth) != 0;
 }
 
 static bool is_worth_it(const struct growth_list *list, size_t column)
@@ -154,14 +99,6 @@ static void make_columns(struct growth_list *list, struct sheet *sheet)
 			columns[count++] = growth_columns[i];
 	}
 	sheet->column_count = count;
-}
-
-static uint64_t group_key(const struct survey_growth *growth)
-{
-	uint64_t hash = hash_number(growth->identity, growth->kind);
-
-	hash = hash_string(hash_number(hash, growth->class_now), growth->tag);
-	return hash_string(hash, growth->site) | 1;
 }
 
 static void set(const struct growth_list *list, struct sheet_row *row, enum growth_column column,
@@ -193,7 +130,7 @@ static void fill_steps(const struct growth_list *list, struct sheet_row *row,
 	set(list, row, COLUMN_GROWS, grows);
 	if (growth->steps > 1)
 		set(list, row, COLUMN_PER_STEP,
-		    amount(list, per_step(growth),
+		    amount(list, growth_per_step(growth),
 		           growth->grows_each_step ? STYLE_BAD : STYLE_TEXT));
 	for (uint32_t i = 0; i < STEPS_SHOWN && i < growth->steps; i++)
 		set(list, row, (enum growth_column)(COLUMN_STEP_0 + i),
@@ -205,11 +142,6 @@ static uint64_t mark_age_ns(const struct growth_list *list)
 	uint64_t mark_ns = list->look->ui->mark.realtime_ns, then_ns = list->survey->realtime_ns;
 
 	return then_ns > mark_ns ? then_ns - mark_ns : 0;
-}
-
-static uint64_t age_ns(const struct look *look, uint64_t time_ns)
-{
-	return look->now_ns > time_ns ? look->now_ns - time_ns : 0;
 }
 
 static void fill_stayed(const struct growth_list *list, struct sheet_row *row,
@@ -224,15 +156,16 @@ static void fill_stayed(const struct growth_list *list, struct sheet_row *row,
 		    amount(list, (uint64_t)((double)growth->stayed_bytes / seconds + 0.5),
 		           STYLE_TEXT));
 	if (growth->oldest_ns != 0)
-		set(list, row, COLUMN_OLDEST, value_number(age_ns(list->look, growth->oldest_ns)));
+		set(list, row, COLUMN_OLDEST,
+		    value_number(growth_age_ns(list->look, growth->oldest_ns)));
 }
 
 static void add_group(const struct growth_list *list, struct sheet *sheet,
                       const struct survey_growth *growth)
 {
 	const struct machine *machine = &list->look->reading->scene.machine;
-	struct sheet_row *row = sheet_add(sheet, group_key(growth));
-	struct value tag = value_text(growth->tag[0] != '\0' ? growth->tag : no_tag);
+	struct sheet_row *row = sheet_add(sheet, growth_group_key(growth));
+	struct value tag = value_text(growth->tag[0] != '\0' ? growth->tag : growth_no_tag);
 
 	row->style = growth->class_now == CLASS_USER ? STYLE_TEXT : STYLE_DIM;
 	set(list, row, COLUMN_TAG, tag);
@@ -274,19 +207,14 @@ static void make_groups(struct growth_list *list, struct sheet *sheet)
 	vec_finish(&order);
 }
 
-static uint64_t buffer_key(const struct survey_buffer *buffer)
-{
-	return hash_number(hash_number(buffer->identity, buffer->op), buffer->id) | 1;
-}
-
 static void add_buffer(const struct growth_list *list, struct sheet *sheet,
                        const struct survey_buffer *buffer)
 {
 	const struct machine *machine = &list->look->reading->scene.machine;
-	struct sheet_row *row = sheet_add(sheet, buffer_key(buffer));
+	struct sheet_row *row = sheet_add(sheet, growth_buffer_key(buffer));
 
 	row->style = buffer->class_now == CLASS_USER ? STYLE_TEXT : STYLE_DIM;
-	row->values[BUFFER_TAG] = value_text(buffer->tag[0] != '\0' ? buffer->tag : no_tag);
+	row->values[BUFFER_TAG] = value_text(buffer->tag[0] != '\0' ? buffer->tag : growth_no_tag);
 	row->values[BUFFER_SITE] = value_text(buffer->site);
 	row->values[BUFFER_TOTAL] = amount(list, buffer->total_bytes, STYLE_GROWTH);
 	row->values[BUFFER_BYTES] = value_number(buffer->bytes);
@@ -294,7 +222,7 @@ static void add_buffer(const struct growth_list *list, struct sheet *sheet,
 	row->values[BUFFER_ADDRESS] = value_number(buffer->address);
 	row->values[BUFFER_PID] = value_number((uint64_t)buffer->pid);
 	if (buffer->time_ns != 0)
-		row->values[BUFFER_AGE] = value_number(age_ns(list->look, buffer->time_ns));
+		row->values[BUFFER_AGE] = value_number(growth_age_ns(list->look, buffer->time_ns));
 	if (buffer->kind < machine->kind_count)
 		row->values[BUFFER_KIND] = value_text(machine->kind_names[buffer->kind]);
 	if (buffer->thread != 0)
@@ -354,7 +282,7 @@ static void say_empty(const struct growth_list *list, struct sheet *sheet)
 	const struct look *look = list->look;
 
 	if (list->survey == NULL || look->ui->mark.set != list->has_mark) {
-		say_survey_pending(&sheet->empty);
+		say_survey_pending(look, &sheet->empty);
 	} else if (!look->ui->mark.set && look->ui->growth_buffers) {
 		text_add(&sheet->empty, "m sets a mark: single buffers that come after it are "
 		                        "listed here. b goes back to tags.\n");
@@ -362,7 +290,7 @@ static void say_empty(const struct growth_list *list, struct sheet *sheet)
 		say_no_mark(look, &sheet->empty);
 	} else {
 		text_add(&sheet->empty, "Nothing that came since the mark (");
-		say_ago(&sheet->empty, age_ns(look, look->ui->mark.realtime_ns));
+		say_ago(&sheet->empty, growth_age_ns(look, look->ui->mark.realtime_ns));
 		text_add(&sheet->empty, ") is still there: so far nothing has leaked.\n");
 		if (!filter_is_empty(&look->ui->filter))
 			text_add(&sheet->empty, "That is of what passes the filter; Esc takes it "
@@ -379,188 +307,13 @@ void growth_make(const struct look *look, struct sheet *sheet)
 		text_add(&sheet->empty, "Looking for programs that are tracked ...\n");
 		return;
 	}
-	list_init(&list, look);
+	growth_list_init(&list, look);
 	if (list.survey != NULL && look->ui->growth_buffers)
 		make_buffers(&list, sheet);
 	else if (list.survey != NULL)
 		make_groups(&list, sheet);
 	if (sheet->rows.count == 0)
 		say_empty(&list, sheet);
-}
-
-/* Of all tags; where only a part is shown the mark has nothing to compare with. */
-static void say_net_change(const struct look *look, struct text *words)
-{
-	const struct selection all = {.all_kinds = true};
-	uint64_t before = 0, after = 0;
-	char change[UNITS_SIZE];
-	const struct sum *sum;
-	struct sums now;
-
-	if (!filter_is_empty(&look->ui->filter))
-		return;
-	sums_make(&now, &look->reading->scene.machine, &all, SUM_BY_KIND,
-	          look->reading->from != NULL);
-	vec_for (sum, &now.sums)
-		after += sum->total_bytes;
-	vec_for (sum, &look->ui->mark.tags.sums)
-		before += sum->total_bytes;
-	sums_finish(&now);
-	text_addf(words, "; net change %s", units_change(&change, before, after));
-}
-
-static void say_mark(const struct growth_list *list, struct said *head)
-{
-	struct text *words =
-		said_line(head, NULL, list->stayed_records != 0 ? STYLE_GROWTH : STYLE_TEXT);
-	char bytes[UNITS_SIZE], count[UNITS_SIZE];
-
-	text_add(words, "since the mark ");
-	say_ago(words, age_ns(list->look, list->look->ui->mark.realtime_ns));
-	text_addf(words, ": %s%s stayed, in %s buffer%s", list->survey->exact ? "" : "~",
-	          units_bytes_short(&bytes, list->stayed_bytes),
-	          units_count(&count, list->stayed_device_buffers),
-	          list->stayed_device_buffers == 1 ? "" : "s");
-	say_net_change(list->look, words);
-	say_survey_age(list->look, words);
-}
-
-static void say_place(struct text *words, const char *tag, const char *site)
-{
-	safe_terminal(words, tag[0] != '\0' ? tag : no_tag);
-	if (site[0] != '\0') {
-		text_add(words, " at ");
-		safe_terminal(words, site);
-	}
-}
-
-static void say_head(const struct growth_list *list, struct said *head)
-{
-	char size[UNITS_SIZE];
-	struct text *words;
-
-	if (list->worst != NULL) {
-		words = said_line(head, NULL, STYLE_BAD);
-		text_add(words, "grows with every step: ");
-		say_place(words, list->worst->tag, list->worst->site);
-		text_addf(words, ", %s a step in process %" PRId32,
-		          units_bytes_short(&size, per_step(list->worst)), list->worst->pid);
-		if (list->growing > 1)
-			text_addf(words, "; and %zu more", list->growing - 1);
-	}
-	if (list->has_mark)
-		say_mark(list, head);
-	else if (list->look->ui->mark.set)
-		text_add(said_line(head, NULL, STYLE_DIM),
-		         "marked: what comes from now on and stays is being looked for");
-	else if (list->has_steps && list->look->reading->from == NULL)
-		text_add(
-			said_line(head, NULL, STYLE_DIM),
-			"what the last steps left; m marks: then what comes and stays is told too");
-}
-
-static void say_steps(const struct survey_growth *growth, struct said *said)
-{
-	struct text *words;
-	char size[UNITS_SIZE];
-
-	if (growth->steps == 0)
-		return;
-	words = said_line(said, "steps", growth->grows_each_step ? STYLE_BAD : STYLE_TEXT);
-	for (uint32_t i = growth->steps < SURVEY_STEPS ? growth->steps : SURVEY_STEPS; i-- > 0;)
-		text_addf(words, "%s%s%s", units_bytes_short(&size, growth->step_bytes[i]),
-		          i == 0 ? " in the one under way" : ", ", "");
-	text_add(words, growth->grows_each_step ? ": each left something behind" : "");
-}
-
-static void say_what_next(const struct survey_growth *growth, struct said *said)
-{
-	struct text *words = said_line(said, "next", STYLE_DIM);
-
-	if (growth->class_now == CLASS_CACHE)
-		text_add(words, "kept by a cache on purpose: no leak unless it has no bound; ");
-	if (growth->site[0] == '\0')
-		text_add(words, "it has no site: tags (mt_tag_push) tell who it is; ");
-	text_addf(words,
-	          "Enter shows only this tag, b single buffers; `meshtally ls -p %" PRId32
-	          "` lists all of them",
-	          growth->pid);
-}
-
-static void say_group(const struct growth_list *list, const struct survey_growth *growth,
-                      struct said *said)
-{
-	char size[UNITS_SIZE], count[UNITS_SIZE], age[UNITS_SIZE];
-	struct text *words;
-
-	safe_terminal(&said->title, growth->tag[0] != '\0' ? growth->tag : no_tag);
-	words = said_line(said, "allocated at", STYLE_TEXT);
-	safe_terminal(words, growth->site[0] != '\0' ? growth->site : "(no site was given)");
-	words = said_line(said, "by process", STYLE_TEXT);
-	text_addf(words, "%" PRId32 "  ", growth->pid);
-	safe_terminal(words, growth->command);
-	if (list->has_mark) {
-		words = said_line(said, "stayed", STYLE_TEXT);
-		text_addf(words, "%s in %s records, %s on devices",
-		          units_bytes_short(&size, growth->stayed_bytes),
-		          units_count(&count, growth->stayed_records),
-		          units_count(&age, growth->stayed_device_buffers));
-		if (growth->oldest_ns != 0) {
-			text_add(words, "; the first came ");
-			say_ago(words, age_ns(list->look, growth->oldest_ns));
-		}
-	}
-	say_steps(growth, said);
-	say_what_next(growth, said);
-}
-
-static void say_buffer(const struct survey_buffer *buffer, struct said *said)
-{
-	char size[UNITS_SIZE];
-	struct text *words;
-
-	text_addf(&said->title, "buffer 0x%" PRIx64, buffer->id);
-	words = said_line(said, "allocated at", STYLE_TEXT);
-	say_place(words, buffer->tag, buffer->site);
-	words = said_line(said, "by process", STYLE_TEXT);
-	text_addf(words, "%" PRId32 "  ", buffer->pid);
-	safe_terminal(words, buffer->command);
-	if (buffer->thread != 0)
-		text_addf(words, ", thread %" PRIu32, buffer->thread);
-	words = said_line(said, "lies at", STYLE_TEXT);
-	text_addf(words,
-	          "0x%" PRIx64 ", %s in each bank; on %" PRIu32 " device%s from %" PRIu32 " on",
-	          buffer->address, units_bytes_short(&size, buffer->span), buffer->devices,
-	          buffer->devices == 1 ? "" : "s", buffer->first_row);
-	if (buffer->time_ns != 0)
-		text_add(said_line(said, "came", STYLE_TEXT),
-		         units_time(&(char[UNITS_SIZE]){0}, buffer->time_ns));
-}
-
-/* What is under the cursor; false: nothing. */
-static bool say_selected(const struct growth_list *list, const struct sheet *sheet,
-                         struct said *said)
-{
-	const struct sheet_row *row = sheet_selected(sheet, &list->look->ui->lists[SCREEN_GROWTH]);
-	const struct survey_growth *growth;
-	const struct survey_buffer *buffer;
-
-	if (row == NULL || list->survey == NULL)
-		return false;
-	if (list->look->ui->growth_buffers) {
-		vec_for (buffer, &list->survey->list)
-			if (buffer_key(buffer) == row->key) {
-				say_buffer(buffer, said);
-				return true;
-			}
-		return false;
-	}
-	vec_for (growth, &list->survey->growth)
-		if (group_key(growth) == row->key) {
-			say_group(list, growth, said);
-			return true;
-		}
-	return false;
 }
 
 void growth_draw(const struct look *look, struct sheet *sheet, struct canvas *canvas,
@@ -571,9 +324,9 @@ void growth_draw(const struct look *look, struct sheet *sheet, struct canvas *ca
 	bool selected = false;
 
 	if (look->reading != NULL && sheet->rows.count != 0) {
-		list_init(&list, look);
-		say_head(&list, &head);
-		selected = say_selected(&list, sheet, &details);
+		growth_list_init(&list, look);
+		growth_head(&list, &head);
+		selected = growth_selected(&list, sheet, &details);
 	}
 	list_screen_draw(look, sheet, canvas, area, hits, &head, selected ? &details : NULL);
 	said_finish(&head);
@@ -589,9 +342,9 @@ static void toggle_buffers(struct ui *ui)
 /* Both lists have it in their first column. */
 static void show_only(struct ui *ui, const struct sheet_row *row)
 {
-	const char *tag = row->values[0].known ? row->values[0].text : no_tag;
+	const char *tag = row->values[0].known ? row->values[0].text : growth_no_tag;
 
-	if (strcmp(tag, no_tag) == 0)
+	if (strcmp(tag, growth_no_tag) == 0)
 		ui_say(ui, false, "what has no tag cannot be filtered for");
 	else
 		ui_narrow(ui, "tag", tag);

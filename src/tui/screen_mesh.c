@@ -50,8 +50,13 @@ static const struct sheet_column mesh_columns[COLUMN_COUNT] = {
 
 static void say_empty(const struct look *look, struct sheet *sheet)
 {
-	if (look->reading != NULL && look->reading->scene.machine.devices.count != 0)
+	bool is_known = look->reading != NULL && look->reading->scene.machine.devices.count != 0;
+
+	if (is_known && !filter_is_empty(&look->ui->filter))
 		text_add(&sheet->empty, "No device passes the filter: / changes it.\n");
+	else if (is_known)
+		text_add(&sheet->empty, "Nobody has a device open: the programs that had have "
+		                        "ended or closed it.\n3 shows what became of them.\n");
 	else
 		say_no_devices(look, &sheet->empty);
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The processes screen: who holds device memory, how fast, and what became of those that ended. */
-#include "end_words.h"
 #include "list_screen.h"
 #include "meshtally.h"
+#include "process_details.h"
 #include "row_walk.h"
 #include "safe.h"
-#include "units.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -23,6 +22,7 @@ enum process_column {
 	COLUMN_ALLOCS,
 	COLUMN_FREES,
 	COLUMN_FAULTS,
+	COLUMN_LEFT,
 	COLUMN_BUFFERS,
 	COLUMN_HELD,
 	COLUMN_PEAK,
@@ -41,6 +41,7 @@ static const struct sheet_column fixed_columns[COLUMN_KINDS] = {
 	[COLUMN_ALLOCS] = {"allocs_per_second", "ALLOC/S", VALUE_RATE, 3, 0, false, false},
 	[COLUMN_FREES] = {"frees_per_second", "FREE/S", VALUE_RATE, 5, 0, false, false},
 	[COLUMN_FAULTS] = {"faults", "FAULTS", VALUE_COUNT, 2, 0, false, false},
+	[COLUMN_LEFT] = {"left_bytes", "LEFT", VALUE_BYTES, 4, 0, false, false},
 	[COLUMN_BUFFERS] = {"device_buffers", "BUFFERS", VALUE_COUNT, 4, 0, false, false},
 	[COLUMN_HELD] = {"held_bytes", "HELD", VALUE_BYTES, 9, 0, false, false},
 	[COLUMN_PEAK] = {"dram_peak_bytes", "DRAM PEAK", VALUE_BYTES, 8, 0, false, false},
@@ -58,6 +59,7 @@ struct process_list {
 	size_t *order;   /* processes that are shown, in their order */
 	size_t count;    /* of them */
 	uint64_t *held;  /* by number of the process */
+	uint64_t *left;  /* likewise: what was not given back */
 	bool *shown;     /* likewise */
 	size_t *parents; /* of those that are shown; SIZE_MAX none */
 };
@@ -74,6 +76,13 @@ static void note_row(void *arg, const struct row_part *part)
 	figure->bytes[CLASS_USER] += part->bytes * part->row_count;
 	figure->buffers[CLASS_USER] += part->buffers * part->row_count;
 	figure->held += part->held * part->row_count;
+}
+
+static void note_left(void *arg, const struct row_part *part)
+{
+	struct process_list *list = arg;
+
+	list->left[part->number] += part->bytes * part->row_count;
 }
 
 static bool figure_of(const struct process_list *list, size_t number, uint32_t kind,
@@ -94,6 +103,8 @@ static bool passes_filter(const struct process_list *list, size_t number)
 
 	if (list->by_rows == NULL ||
 	    (filter->tags.count == 0 && filter_has_words(filter, process->command, NULL)))
+		return true;
+	if (list->left[number] != 0)
 		return true;
 	for (uint32_t kind = 0; kind < list->machine->kind_count; kind++)
 		if (list->by_rows[number * list->machine->kind_count + kind].present)
@@ -228,16 +239,6 @@ static void find_shown(struct process_list *list)
 		qsort_r(list->order, list->count, sizeof(*list->order), compare_shown, list);
 }
 
-static enum style state_style(const struct machine_process *process)
-{
-	if (process->dead)
-		return process->view != NULL && process->view->life == LIFE_KILLED ? STYLE_BAD
-		                                                                   : STYLE_DEAD;
-	if (machine_is_stale(process))
-		return STYLE_WARNING;
-	return process->source == SOURCE_COUNTERS ? STYLE_DIM : STYLE_GOOD;
-}
-
 static struct value inexact_if(struct value value, bool inexact)
 {
 	value.inexact = inexact;
@@ -252,7 +253,8 @@ static void fill_figures(const struct process_list *list, struct sheet_row *row,
 	bool exact = true;
 
 	for (uint32_t kind = 0; kind < list->machine->kind_count; kind++)
-		if (figure_of(list, number, kind, &figure)) {
+		if (machine_kind_on_device(list->machine, kind) &&
+		    figure_of(list, number, kind, &figure)) {
 			buffers += figure_buffers(&figure);
 			exact = exact && figure.exact;
 		}
@@ -261,8 +263,12 @@ static void fill_figures(const struct process_list *list, struct sheet_row *row,
 			row->values[COLUMN_KINDS + i] =
 				inexact_if(value_number(figure_bytes(&figure)), !figure.exact);
 	row->values[COLUMN_HELD] = inexact_if(value_number(list->held[number]), !exact);
-	if (process->view != NULL)
+	if (process->view != NULL) {
+		row->values[COLUMN_LEFT] = inexact_if(value_number(list->left[number]), !exact);
+		row->values[COLUMN_LEFT].style =
+			list->left[number] == 0 ? STYLE_DIM : STYLE_WARNING;
 		row->values[COLUMN_BUFFERS] = inexact_if(value_number(buffers), !exact);
+	}
 	if (list->by_rows == NULL && figure_of(list, number, MT_DRAM, &figure) && figure.peak_known)
 		row->values[COLUMN_PEAK] = inexact_if(value_number(figure.peak), !exact);
 }
@@ -280,7 +286,7 @@ static void fill_process(const struct process_list *list, struct sheet_row *row,
 	row->values[COLUMN_STATE] = value_text(process->source == SOURCE_COUNTERS && !process->dead
 	                                               ? "totals"
 	                                               : life_word(process));
-	row->values[COLUMN_STATE].style = state_style(process);
+	row->values[COLUMN_STATE].style = process_style(process);
 	if (reading->facts != NULL) {
 		row->values[COLUMN_USER] = value_text(reading->facts[number].user);
 	} else if (view != NULL) {
@@ -351,6 +357,8 @@ static void list_make(struct process_list *list)
 
 	list->order = mem_calloc(count, sizeof(*list->order));
 	list->held = mem_calloc(count, sizeof(*list->held));
+	list->left = mem_calloc(count, sizeof(*list->left));
+	row_walk_left(list->look, note_left, list);
 	list->shown = mem_calloc(count, sizeof(*list->shown));
 	list->parents = mem_calloc(count, sizeof(*list->parents));
 	if (filter->tags.count != 0 || filter->words.count != 0) {
@@ -366,6 +374,7 @@ static void list_finish(struct process_list *list)
 {
 	free(list->order);
 	free(list->held);
+	free(list->left);
 	free(list->shown);
 	free(list->parents);
 	free(list->by_rows);
@@ -404,121 +413,6 @@ static const struct machine_process *find_process(const struct look *look,
 	return NULL;
 }
 
-static void say_state(const struct look *look, const struct machine_process *process,
-                      struct said *said)
-{
-	struct text *words = said_line(said, "state", state_style(process));
-	const struct segment_view *view = process->view;
-	uint64_t age_ns = view != NULL ? scene_age(&look->reading->scene, view) : UINT64_MAX;
-
-	if (view == NULL) {
-		text_add(words,
-		         process->dead
-		                 ? "dead: tt-metal's counters still have what it held; nobody took "
-		                   "it "
-		                   "back"
-		                 : "tt-metal's counters alone: totals are known, its buffers are "
-		                   "not");
-		return;
-	}
-	end_words(words, view->life, &view->end);
-	if (process->dead && view->end.realtime_ns != 0 && view->end.realtime_ns < look->now_ns) {
-		text_add(words, ", ");
-		say_ago(words, look->now_ns - view->end.realtime_ns);
-	}
-	if (machine_is_stale(process))
-		text_add(words, "; the server that it reports to is gone: what is known is old");
-	else if (!process->dead && age_ns != UINT64_MAX) {
-		text_add(words, "; last call ");
-		say_ago(words, age_ns);
-	}
-	if (process->dead)
-		text_add(words, "; d dismisses it, `meshtally leaks` says what it left");
-}
-
-static void say_source(const struct look *look, const struct machine_process *process,
-                       struct said *said)
-{
-	static const char *const sources[] = {
-		[SOURCE_SEGMENT] = "its own segment",
-		[SOURCE_SOCKET] = "the socket: the server writes down what it reports",
-		[SOURCE_COUNTERS] = "tt-metal's counters in shared memory"};
-	const struct machine *machine = &look->reading->scene.machine;
-	const struct segment_view *view = process->view;
-	struct text *words = said_line(said, "source", STYLE_TEXT);
-	const struct machine_witness *witness;
-	char a[UNITS_SIZE];
-
-	text_add(words, sources[process->source]);
-	if (view != NULL && (!view->exact || (view->state & SEGMENT_STATE_INEXACT) != 0))
-		text_add(words, "; not exact: some operation could not be recorded");
-	if (view != NULL && view->no_detail_buffers != 0)
-		text_addf(words, "; %s buffers have no record of their own",
-		          units_count(&a, view->no_detail_buffers));
-	vec_for (witness, &machine->witnesses)
-		if (&machine->processes.items[witness->process] == process &&
-		    witness->counted_bytes != witness->witness_bytes) {
-			words = said_line(said, "but", STYLE_WARNING);
-			text_addf(words, "%s says %s", source_name(witness->source),
-			          units_change(&a, witness->counted_bytes, witness->witness_bytes));
-			text_add(words, " of ");
-			safe_terminal(words, machine->kind_names[witness->kind]);
-			text_addf(words, " on device %" PRIu32, witness->row);
-		}
-}
-
-static void say_memory(const struct look *look, const struct machine_process *process,
-                       struct said *said)
-{
-	const struct machine *machine = &look->reading->scene.machine;
-	struct text *words = said_line(said, "memory", STYLE_TEXT);
-	struct machine_figure figure;
-	char size[UNITS_SIZE];
-
-	for (uint32_t kind = 0; kind < machine->kind_count; kind++) {
-		if (!look_process_figure(look, process, kind, &figure) ||
-		    (figure_bytes(&figure) == 0 && figure.peak == 0))
-			continue;
-		text_add(words, words->length != 0 ? "; " : "");
-		safe_terminal(words, machine->kind_names[kind]);
-		text_addf(words, " %s%s", figure.exact ? "" : "~",
-		          units_bytes_short(&size, figure_bytes(&figure)));
-		if (figure.held > figure_bytes(&figure) + figure_bytes(&figure) / 100)
-			text_addf(words, ", held %s", units_bytes_short(&size, figure.held));
-		if (figure.peak_known && figure.peak != 0)
-			text_addf(words, ", peak %s", units_bytes_short(&size, figure.peak));
-	}
-	if (words->length == 0)
-		text_add(words, "nothing");
-	text_add(words, process->devices.count == 1 ? "; device " : "; devices ");
-	if (process->devices.count != 0)
-		units_ranges(words, process->devices.items, process->devices.count);
-	else
-		text_add(words, "none");
-}
-
-static void say_process(const struct look *look, const struct machine_process *process,
-                        struct said *said)
-{
-	const struct segment_view *view = process->view;
-	char figure[UNITS_SIZE];
-
-	text_addf(&said->title, "process %" PRId32, process->pid);
-	safe_terminal(said_line(said, "command", STYLE_TEXT),
-	              view != NULL && view->command_line[0] != '\0' ? view->command_line
-	                                                            : process->command);
-	say_state(look, process, said);
-	say_memory(look, process, said);
-	if (view != NULL && view->fault_total != 0)
-		text_addf(said_line(said, "faults", STYLE_BAD), "%s: see screen 6",
-		          units_count(&figure, view->fault_total));
-	say_source(look, process, said);
-	if (view != NULL && view->birth_realtime_ns != 0)
-		text_addf(said_line(said, "since", STYLE_TEXT), "%s, %s operations",
-		          units_time(&(char[UNITS_SIZE]){0}, view->birth_realtime_ns),
-		          units_count(&figure, view->op));
-}
-
 void processes_draw(const struct look *look, struct sheet *sheet, struct canvas *canvas,
                     struct area area, struct hits *hits)
 {
@@ -531,7 +425,7 @@ void processes_draw(const struct look *look, struct sheet *sheet, struct canvas 
 
 	if (process != NULL) {
 		say_totals_filter(look, &head);
-		say_process(look, process, &details);
+		process_details(look, process, &details);
 	}
 	list_screen_draw(look, sheet, canvas, area, hits, &head, process != NULL ? &details : NULL);
 	said_finish(&head);
@@ -540,8 +434,10 @@ void processes_draw(const struct look *look, struct sheet *sheet, struct canvas 
 
 static void dismiss(struct ui *ui, const struct machine_process *process, struct ui_wish *wish)
 {
-	if (process->dead && !process_is_dismissed(ui, process))
-		*vec_add(&ui->dismissed) = wish->dismiss = process_identity(process);
+	if (!process->dead || process_is_dismissed(ui, process))
+		return;
+	*vec_add(&ui->dismissed) = process_identity(process);
+	wish->dismiss = true;
 }
 
 static void dismiss_all(struct ui *ui, const struct look *look, struct ui_wish *wish)

@@ -118,9 +118,14 @@ static void fill_group(struct sheet *sheet, struct sheet_row *row, const struct 
 {
 	struct text label = {0};
 
-	group_label(&label, look, group);
-	row->values[COLUMN_WHAT] = value_text(sheet_keep(sheet, text_string(&label)));
-	text_finish(&label);
+	if (tags_by(look->ui) == TAGS_BY_TAG && group->path_length != 0 &&
+	    group->path[group->path_length] == '\0') {
+		row->values[COLUMN_WHAT] = value_text(group->path + group->label_from);
+	} else {
+		group_label(&label, look, group);
+		row->values[COLUMN_WHAT] = value_text(sheet_keep(sheet, text_string(&label)));
+		text_finish(&label);
+	}
 	row->values[COLUMN_BYTES] = amount(group->bytes, group);
 	/* Counters know of bytes, not of buffers. */
 	if (group->buffers != 0 || group->bytes == 0)
@@ -176,10 +181,12 @@ static void say_empty(const struct look *look, struct sheet *sheet)
 	if (look->reading == NULL)
 		text_add(&sheet->empty, "Looking for programs that are tracked ...\n");
 	else if (tags_by(look->ui) == TAGS_BY_AGE && look->reading->survey == NULL)
-		say_survey_pending(&sheet->empty);
+		say_survey_pending(look, &sheet->empty);
 	else if (!filter_is_empty(&look->ui->filter))
-		text_add(&sheet->empty, "Nothing that is live passes the filter: / changes it, Esc "
-		                        "takes it away.\n");
+		text_addf(&sheet->empty,
+		          "Nothing that is live passes the filter: / changes it, Esc takes it "
+		          "away.\n%s",
+		          look->ui->filter.words.count != 0 ? words_in_totals : "");
 	else
 		text_add(&sheet->empty,
 		         "Nothing is live on any device.\n"
@@ -205,7 +212,29 @@ void tags_make(const struct look *look, struct sheet *sheet)
 		say_empty(look, sheet);
 }
 
-static void say_head(const struct look *look, const struct tag_groups *groups, struct said *head)
+/* Of all that is listed: what is below a row is in it. */
+struct tags_total {
+	uint64_t bytes, buffers;
+	bool exact, has_change;
+};
+
+static struct tags_total total_of(const struct look *look, const struct sheet *sheet)
+{
+	struct tags_total total = {.exact = true};
+	const struct sheet_row *row;
+
+	vec_for (row, &sheet->rows) {
+		if (row->depth != 0)
+			continue;
+		total.bytes += row->values[COLUMN_BYTES].number;
+		total.buffers += row->values[COLUMN_BUFFERS].number;
+		total.exact = total.exact && !row->values[COLUMN_BYTES].inexact;
+		total.has_change = look->ui->mark.set && row->values[COLUMN_CHANGE].known;
+	}
+	return total;
+}
+
+static void say_head(const struct look *look, const struct tags_total *total, struct said *head)
 {
 	static const char *const words[TAGS_BY_LIMIT] = {"tag", "kind of memory", "process",
 	                                                 "device", "age"};
@@ -214,13 +243,13 @@ static void say_head(const struct look *look, const struct tag_groups *groups, s
 	char size[UNITS_SIZE], count[UNITS_SIZE];
 
 	text_addf(line, "by %s (b): %s%s in %s buffers", words[tags_by(look->ui)],
-	          groups->exact ? "" : "~", units_bytes_short(&size, groups->bytes),
-	          units_count(&count, groups->buffers));
+	          total->exact ? "" : "~", units_bytes_short(&size, total->bytes),
+	          units_count(&count, total->buffers));
 	if (tags_by(look->ui) == TAGS_BY_AGE) {
 		say_survey_age(look, line);
 		return;
 	}
-	if (groups->has_change) {
+	if (total->has_change) {
 		text_add(line, ", marked ");
 		say_ago(line,
 		        look->now_ns > mark->realtime_ns ? look->now_ns - mark->realtime_ns : 0);
@@ -235,12 +264,11 @@ void tags_draw(const struct look *look, struct sheet *sheet, struct canvas *canv
                struct area area, struct hits *hits)
 {
 	struct said head = {0};
-	struct tag_groups groups;
+	struct tags_total total;
 
 	if (look->reading != NULL && sheet->rows.count != 0) {
-		tag_groups_make(&groups, look);
-		say_head(look, &groups, &head);
-		tag_groups_finish(&groups);
+		total = total_of(look, sheet);
+		say_head(look, &total, &head);
 	}
 	list_screen_draw(look, sheet, canvas, area, hits, &head, NULL);
 	said_finish(&head);

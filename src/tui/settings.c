@@ -23,8 +23,6 @@ static const char *const switch_words[] = {"no", "yes"};
 void settings_defaults(struct settings *settings)
 {
 	*settings = (struct settings){.refresh_ms = DEFAULT_REFRESH_MS, .tree = true};
-	for (size_t i = 0; i < SCREEN_LIMIT; i++)
-		settings->sorts[i] = SIZE_MAX;
 }
 
 void settings_path(struct text *path)
@@ -147,36 +145,36 @@ static const struct setting {
 	{"tags_by", "tag, kind, process, device or age", take_tags_by, say_tags_by},
 };
 
-/* "sort.tags = 2 down": the number of a column from 1, or "none". */
+/* "sort.tags = total_bytes down": a column as exports name it, or "none". */
 static const char sort_start[] = "sort.";
-static const char sort_expected[] = "none, or a column's number with up or down";
+static const char sort_expected[] = "none, or a column's name, as in exports, with up or down";
 
 static bool take_sort(struct settings *settings, enum screen_id screen, const char *value)
 {
-	char number[8] = "", way[8] = "", rest;
-	uint64_t column;
+	char column[SHEET_NAME] = "", way[8] = "", rest;
 
 	if (strcmp(value, "none") == 0) {
-		settings->sorts[screen] = SIZE_MAX;
+		settings->sorts[screen][0] = '\0';
 		settings->descending[screen] = false;
 		return true;
 	}
-	if (sscanf(value, "%7s %7s %c", number, way, &rest) != 2 ||
-	    !take_number(number, 1, SHEET_MAX_COLUMNS, &column) ||
+	if (sscanf(value, "%39s %7s %c", column, way, &rest) != 2 ||
 	    (strcmp(way, "up") != 0 && strcmp(way, "down") != 0))
 		return false;
-	settings->sorts[screen] = (size_t)column - 1;
+	memcpy(settings->sorts[screen], column, sizeof(column));
 	settings->descending[screen] = strcmp(way, "down") == 0;
 	return true;
 }
 
 static void say_sort(const struct settings *settings, enum screen_id screen, struct text *value)
 {
-	if (settings->sorts[screen] >= SHEET_MAX_COLUMNS)
+	const char *column = settings->sorts[screen];
+
+	/* Kinds of memory have columns, and may be called anything. */
+	if (column[0] == '\0' || column[strcspn(column, " \t\r\n\v\f")] != '\0')
 		text_add(value, "none");
 	else
-		text_addf(value, "%zu %s", settings->sorts[screen] + 1,
-		          settings->descending[screen] ? "down" : "up");
+		text_addf(value, "%s %s", column, settings->descending[screen] ? "down" : "up");
 }
 
 /* A line as name and value, without spaces around them. False: it is neither that nor empty. */
@@ -447,7 +445,8 @@ void settings_apply(const struct settings *settings, struct ui *ui)
 	ui->tree = settings->tree;
 	ui->tags_by = settings->tags_by;
 	for (size_t i = 0; i < SCREEN_LIMIT; i++) {
-		ui->lists[i].sort = settings->sorts[i];
+		memcpy(ui->lists[i].sort_by, settings->sorts[i], SHEET_NAME);
+		ui->lists[i].sort = SIZE_MAX;
 		ui->lists[i].descending = settings->descending[i];
 	}
 }
@@ -459,7 +458,7 @@ void settings_take(struct settings *settings, const struct ui *ui)
 	settings->tree = ui->tree;
 	settings->tags_by = ui->tags_by;
 	for (size_t i = 0; i < SCREEN_LIMIT; i++) {
-		settings->sorts[i] = ui->lists[i].sort;
+		memcpy(settings->sorts[i], ui->lists[i].sort_by, SHEET_NAME);
 		settings->descending[i] = ui->lists[i].descending;
 	}
 }

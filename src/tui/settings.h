@@ -16,7 +16,7 @@ struct settings {
 	enum screen_id screen;
 	bool tree;
 	enum tags_by tags_by;
-	size_t sorts[SCREEN_LIMIT]; /* columns; SIZE_MAX: as made */
+	char sorts[SCREEN_LIMIT][SHEET_NAME]; /* columns by name; "": as made */
 	bool descending[SCREEN_LIMIT];
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sheet.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,12 +140,52 @@ static void sort_range(struct sorter *sorter, size_t from, size_t end, unsigned 
 	vec_finish(&branches);
 }
 
-void sheet_sort(struct sheet *sheet, const struct sheet_state *state)
+static void find_column(const struct sheet *sheet, struct sheet_state *state)
+{
+	if (state->sort_by[0] == '\0')
+		return;
+	state->sort = SIZE_MAX;
+	for (size_t i = 0; i < sheet->column_count; i++)
+		if (strncmp(sheet->columns[i].name, state->sort_by, SHEET_NAME - 1) == 0)
+			state->sort = i;
+}
+
+void sheet_sort_by(const struct sheet *sheet, struct sheet_state *state, size_t column)
+{
+	state->sort = column < sheet->column_count ? column : SIZE_MAX;
+	snprintf(state->sort_by, sizeof(state->sort_by), "%s",
+	         column < sheet->column_count ? sheet->columns[column].name : "");
+}
+
+/* As made: which ones are the last of their siblings is all that is to be known. */
+static void find_last(struct sheet *sheet)
+{
+	VEC(bool) later = {0}; /* by depth: a sibling comes after it */
+
+	for (size_t i = sheet->rows.count; i-- > 0;) {
+		struct sheet_row *row = &sheet->rows.items[i];
+		size_t depth = sheet->tree_column != SIZE_MAX ? row->depth : 0;
+
+		while (later.count <= depth)
+			*vec_add(&later) = false;
+		later.count = depth + 1; /* what is deeper belongs to another */
+		row->is_last = !later.items[depth];
+		later.items[depth] = true;
+	}
+	vec_finish(&later);
+}
+
+void sheet_sort(struct sheet *sheet, struct sheet_state *state)
 {
 	struct sorter sorter = {.sheet = sheet, .state = state};
 
+	find_column(sheet, state);
 	if (sheet->rows.count == 0)
 		return;
+	if (state->sort >= sheet->column_count) {
+		find_last(sheet);
+		return;
+	}
 	sorter.out = mem_calloc(sheet->rows.count, sizeof(*sorter.out));
 	sort_range(&sorter, 0, sheet->rows.count, 0);
 	free(sheet->rows.items);

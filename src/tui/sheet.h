@@ -46,7 +46,7 @@ struct value {
 	};
 };
 
-enum { SHEET_MAX_COLUMNS = 20 };
+enum { SHEET_MAX_COLUMNS = 20, SHEET_NAME = 40 };
 
 struct sheet_row {
 	uint64_t key; /* of what the row is about, the same from reading to reading; not 0 */
@@ -100,13 +100,17 @@ struct sheet_state {
 	uint64_t key;       /* of the row under the cursor; 0: the first */
 	size_t cursor, top; /* by number, corrected when drawn */
 	size_t seen;        /* rows that were drawn: what Page Down goes by */
-	size_t sort;        /* column; SIZE_MAX: as made */
+	/* The column's name, since which columns there are may change; "": `sort` is right. */
+	char sort_by[SHEET_NAME];
+	size_t sort; /* its place; SIZE_MAX: as made, or it is not there now */
 	bool descending;
 };
 
-/* By the state's column; unknown values last, equal ones as made. Trees keep children below their
- * parents. Fills in is_last, also where the order is as made. */
-void sheet_sort(struct sheet *sheet, const struct sheet_state *state);
+/* By the state's column, of which it finds the place; unknown values last, equal ones as made.
+ * Trees keep children below their parents. Fills in is_last, also where the order is as made. */
+void sheet_sort(struct sheet *sheet, struct sheet_state *state);
+/* Chooses a column by its place; SIZE_MAX: as made. */
+void sheet_sort_by(const struct sheet *sheet, struct sheet_state *state, size_t column);
 /* Sets the state's cursor from its key, or its key from the cursor where the key is gone. */
 void sheet_settle(const struct sheet *sheet, struct sheet_state *state);
 void sheet_move(const struct sheet *sheet, struct sheet_state *state, long rows);

@@ -351,16 +351,17 @@ void terminal_suspend(struct terminal *terminal)
 	sigset_t set, mask;
 
 	leave(terminal);
-	/* The whole job stops, as a shell expects. The others first; then this thread, which does
-	 * not return from raise() before the process has stopped and was continued. */
+	/* The whole job stops, as a shell expects. The others first, while we ignore it: of a
+	 * blocked one that would be put by for later, and stop us a second time. Then this thread,
+	 * which does not return from raise() before the process has stopped and was continued. */
 	sigemptyset(&action.sa_mask);
 	sigaction(SIGTSTP, &action, &before);
-	kill(0, SIGTSTP);
-	action.sa_handler = SIG_DFL;
-	sigaction(SIGTSTP, &action, NULL);
 	sigemptyset(&set);
 	sigaddset(&set, SIGTSTP);
 	pthread_sigmask(SIG_UNBLOCK, &set, &mask);
+	kill(0, SIGTSTP);
+	action.sa_handler = SIG_DFL;
+	sigaction(SIGTSTP, &action, NULL);
 	raise(SIGTSTP);
 	pthread_sigmask(SIG_SETMASK, &mask, NULL);
 	sigaction(SIGTSTP, &before, NULL);

@@ -81,7 +81,7 @@ struct ui_wish {
 	bool quit, suspend, redraw_all, hurry;
 	bool survey; /* what is wanted of the lookout has changed: ui_want, refresh, pause */
 	bool save_settings;
-	uint64_t dismiss;        /* identity; 0 none */
+	bool dismiss;            /* there are more of ui.dismissed */
 	const char *export_path; /* NULL none; the ui's, until the next event */
 };
 
@@ -90,9 +90,13 @@ struct look {
 	const struct reading *reading; /* NULL: the first is under way */
 	const struct history *history;
 	struct ui *ui;
-	uint64_t now_ns, monotonic_ns; /* CLOCK_REALTIME, CLOCK_MONOTONIC */
-	struct selection selection;    /* of the filter, in the reading's scene */
-	struct text missing;           /* names in the filter that nothing has */
+	/* CLOCK_REALTIME and CLOCK_MONOTONIC, by which ages and curves are drawn. Where nothing
+	 * happens they go on in steps, so that a quiet screen stays as it is in between; with what
+	 * is paused, or in a file, they stand still. */
+	uint64_t now_ns, monotonic_ns;
+	uint64_t read_ago_ns;       /* since the reading was made; exact */
+	struct selection selection; /* of the filter, in the reading's scene */
+	struct text missing;        /* names in the filter that nothing has */
 };
 
 void ui_init(struct ui *ui, unsigned refresh_ms);
@@ -130,7 +134,7 @@ void mark_clear(struct ui_mark *mark);
 /* Bytes a tag had at the mark. */
 uint64_t mark_tag_bytes(const struct ui_mark *mark, const char *tag);
 
-/* Binds what is drawn from; finished by look_finish. */
+/* Binds what is drawn from; finished by look_finish. The clocks are exact ones. */
 void look_init(struct look *look, const struct reading *reading, const struct history *history,
                struct ui *ui, uint64_t now_ns, uint64_t monotonic_ns);
 void look_finish(struct look *look);

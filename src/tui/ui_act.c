@@ -181,7 +181,7 @@ void ui_order_buffers(struct ui *ui, const struct sheet *sheet)
 		return;
 	ui->buffers_order = LIST_BY_SIZE;
 	if (column != NULL && column->type == VALUE_AGE)
-		ui->buffers_order = LIST_BY_AGE;
+		ui->buffers_order = state->descending ? LIST_BY_AGE : LIST_BY_YOUTH;
 	else if (column != NULL && strcmp(column->name, "tag") == 0)
 		ui->buffers_order = LIST_BY_TAG;
 }
@@ -204,12 +204,12 @@ void ui_sort_by(struct ui *ui, const struct sheet *sheet, size_t column)
 	struct sheet_state *state = list(ui);
 
 	if (column >= sheet->column_count) {
-		state->sort = SIZE_MAX;
+		sheet_sort_by(sheet, state, SIZE_MAX);
 		state->descending = false;
 	} else if (state->sort == column) {
 		state->descending = !state->descending;
 	} else {
-		state->sort = column;
+		sheet_sort_by(sheet, state, column);
 		state->descending = !sheet->columns[column].ascending;
 	}
 	ui_order_buffers(ui, sheet);

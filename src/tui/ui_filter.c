@@ -36,12 +36,19 @@ static size_t term_length(const char *at)
 	return length;
 }
 
-static bool is_term_of(const char *at, const char *name)
+static bool begins_with(const char *at, const char *name)
 {
 	size_t length = strlen(name);
 
 	return strncasecmp(at, name, length) == 0 && strchr(":<>=", at[length]) != NULL &&
 	       at[length] != '\0';
+}
+
+/* Some have two names. */
+static bool is_term_of(const char *at, const char *name)
+{
+	return begins_with(at, name) || (strcmp(name, "pid") == 0 && begins_with(at, "process")) ||
+	       (strcmp(name, "dev") == 0 && begins_with(at, "device"));
 }
 
 static void keep_others(struct text *out, const char *source, const char *name)

@@ -43,9 +43,9 @@ static void orders(void **state)
 {
 	static const uint64_t sizes[] = {30, 10, 50, 20, 40};
 	static const char *const tags[] = {"c", "e", "a", "d", "b"};
-	/* ids in the order that each asks for: size, age, device, tag */
+	/* ids in the order that each asks for: size, age, device, tag, youth */
 	static const uint64_t expected[LIST_ORDER_LIMIT][3] = {
-		{3, 5, 1}, {1, 2, 3}, {3, 5, 1}, {3, 5, 1}};
+		{3, 5, 1}, {1, 2, 3}, {3, 5, 1}, {3, 5, 1}, {5, 4, 3}};
 	struct fixture fixture;
 
 	(void)state;
@@ -125,7 +125,50 @@ static void what_is_not_joined(void **state)
 	listing_make(&listing, &fixture.machine, &fixture.selection, &options);
 	assert_int_equal(listing.records, 3);
 	assert_int_equal(listing.bytes, 200);
+	assert_int_equal(listing.buffers.count, 3);
+	assert_int_equal(listing.listed_records, 3);
 	listing_finish(&listing);
+	end(&fixture);
+}
+
+/* A runtime that knows no addresses reports all at 0: as many lines as a device has of them. */
+static void without_addresses(void **state)
+{
+	static const uint32_t on_device[] = {4, 15, 0, 7};
+	static const size_t limits[] = {0, 5, 1};
+	struct fixture fixture;
+	uint32_t id = 1;
+
+	(void)state;
+	start(&fixture, 4);
+	for (uint32_t d = 0; d < 4; d++)
+		for (uint32_t i = 0; i < on_device[d]; i++, id++) {
+			struct view_buffer *buffer =
+				build_buffer(fixture.built, fixture.spaces[d], id, 100);
+
+			buffer->address = 0;
+			buffer->time_ns = 1000 - id;
+		}
+	ready(&fixture);
+	for (size_t i = 0; i < ARRAY_COUNT(limits); i++)
+		for (int order = 0; order < LIST_ORDER_LIMIT; order++) {
+			struct listing_options options = {.order = (enum listing_order)order,
+			                                  .limit = limits[i]};
+			struct listed_buffer *listed;
+			struct listing listing;
+			uint64_t total = 0;
+
+			listing_make(&listing, &fixture.machine, &fixture.selection, &options);
+			assert_int_equal(listing.records, 26);
+			assert_int_equal(listing.buffers.count, limits[i] != 0 ? limits[i] : 15);
+			vec_for (listed, &listing.buffers) {
+				assert_int_equal(listed->rows.count, listed->devices);
+				assert_int_equal(listed->total_bytes, 100 * listed->devices);
+				total += listed->total_bytes;
+			}
+			assert_true(limits[i] != 0 || total == 2600);
+			listing_finish(&listing);
+		}
 	end(&fixture);
 }
 
@@ -168,6 +211,7 @@ int main(void)
 		cmocka_unit_test(orders),
 		cmocka_unit_test(one_line_per_mesh_buffer),
 		cmocka_unit_test(what_is_not_joined),
+		cmocka_unit_test(without_addresses),
 		cmocka_unit_test(sums_by_everything),
 	};
 

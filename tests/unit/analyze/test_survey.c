@@ -182,13 +182,54 @@ static void local_records(void **state)
 	run.built[0]->buffers[23].site = "there";
 	*build_buffer(run.built[0], 3, 99, 0) = run.built[0]->buffers[3];
 	run_ready(&run);
-	for (int order = 0; order < LIST_ORDER_LIMIT; order++) {
+	for (int order = 0; order < LIST_BY_YOUTH; order++) {
+		size_t twice = 0;
+
 		request.order = (enum listing_order)order;
 		survey = run_survey(&run, &request);
-		assert_int_equal(survey->list.count, 4);
+		assert_int_equal(survey->list.count, 5);
 		assert_int_equal(survey->records, 25);
-		for (size_t i = 0; i < 4; i++)
-			check_local(&survey->list.items[i], order == LIST_BY_DEVICE);
+		for (size_t i = 0; i < 5; i++) {
+			const struct survey_buffer *line = &survey->list.items[i];
+
+			if (line->devices == 1 && line->first_row == 3)
+				twice++;
+			else
+				check_local(line, order == LIST_BY_DEVICE);
+		}
+		assert_int_equal(twice, 1);
+		survey_release(survey);
+	}
+	run_end(&run);
+}
+
+/* Of a buffer whose shares differ, that on the device that is looked at. */
+static void uneven_on_focus(void **state)
+{
+	static uint64_t uneven[] = {1000, 2000, 0, 3000};
+	static const uint32_t members[] = {0, 1, 2, 3};
+	struct survey_request request = {.lists = true, .has_focus = true};
+	struct view_buffer *buffer;
+	struct survey *survey;
+	struct run run;
+
+	(void)state;
+	run_start(&run, 1, 4);
+	buffer = build_buffer(run.built[0], build_mesh_space(run.built[0], 1, 4, members), 1, 3000);
+	buffer->member_bytes = uneven;
+	build_buffer(run.built[0], 0, 2, 1500);
+	build_buffer(run.built[0], 1, 3, 1500);
+	run_ready(&run);
+	for (uint32_t d = 0; d < 4; d++) {
+		size_t at = d == 0;
+
+		snprintf(request.focus, sizeof(request.focus), "%u", d);
+		survey = run_survey(&run, &request);
+		assert_int_equal(survey->list.count, (uneven[d] != 0) + (d < 2));
+		if (uneven[d] != 0) {
+			assert_int_equal(survey->list.items[at].bytes, uneven[d]);
+			assert_int_equal(survey->list.items[at].total_bytes, 6000);
+		}
 		survey_release(survey);
 	}
 	run_end(&run);
@@ -234,6 +275,36 @@ static size_t passing_words(const char *first, const char *second)
 	const char *const words[] = {first, second};
 
 	return passing(&(struct survey_filter){.words = words, .word_count = 1 + (second != NULL)});
+}
+
+/* All at one address: what is on one device is never one line, and none is left out. */
+static void without_addresses(void **state)
+{
+	static const uint32_t on_device[] = {4, 15, 0, 70};
+	struct survey_request request = {.lists = true};
+	const struct survey_buffer *listed;
+	struct survey *survey;
+	struct run run;
+
+	(void)state;
+	run_start(&run, 1, ARRAY_COUNT(on_device));
+	for (uint32_t d = 0; d < ARRAY_COUNT(on_device); d++)
+		for (uint32_t i = 0; i < on_device[d]; i++)
+			build_buffer(run.built[0], d, d * 100 + i + 1, 4096)->address = 0;
+	run_ready(&run);
+	for (int order = 0; order < LIST_ORDER_LIMIT; order++) {
+		uint64_t total = 0;
+
+		request.order = (enum listing_order)order;
+		survey = run_survey(&run, &request);
+		assert_int_equal(survey->records, 89);
+		assert_in_range(survey->list.count, 70, 89);
+		vec_for (listed, &survey->list)
+			total += listed->total_bytes;
+		assert_int_equal(total, 89 * 4096);
+		survey_release(survey);
+	}
+	run_end(&run);
 }
 
 static void filters(void **state)
@@ -507,7 +578,8 @@ int main(void)
 		cmocka_unit_test(names),           cmocka_unit_test(ages),
 		cmocka_unit_test(newer_view),      cmocka_unit_test(many_sites),
 		cmocka_unit_test(hostile),         cmocka_unit_test(references),
-		cmocka_unit_test(inexact),
+		cmocka_unit_test(inexact),         cmocka_unit_test(without_addresses),
+		cmocka_unit_test(uneven_on_focus),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

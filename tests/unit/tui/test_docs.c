@@ -76,7 +76,7 @@ static void add_keys(struct text *out)
 
 		text_addf(out, "| `%s` | ", row->name);
 		add_where(out, row->screens);
-		text_addf(out, " | %s |\n", row->help);
+		text_addf(out, " | %s |\n", row->help != NULL ? row->help : "the same");
 	}
 }
 

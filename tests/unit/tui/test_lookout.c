@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The thread that reads, on segments that the library makes in other processes. */
 #include "lookout.h"
+#include "lookout_survey.h"
 #include "meshtally.h"
 
 #include <poll.h>
@@ -12,12 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-enum { BYTES = 4096, REFRESH_MS = 10, PATIENCE_MS = 20000, QUIET_MS = 100 };
+enum { BYTES = 4096, REFRESH_MS = 10, PATIENCE_MS = 20000, QUIET_MS = 100, MANY = 20000 };
 
 static char dir[64];
 
@@ -31,7 +33,10 @@ static void subject_obey(mt_space space, char order)
 {
 	static uint64_t allocated, freed;
 
-	if (order == 'a') {
+	if (order == 'm') {
+		for (int i = 0; i < MANY; i++)
+			subject_obey(space, 'a');
+	} else if (order == 'a') {
 		const struct mt_buffer buffer = {.struct_size = sizeof(buffer),
 		                                 .space = space,
 		                                 .id = allocated + 1,
@@ -417,6 +422,105 @@ static void no_such_file(void **state)
 	lookout_stop(NULL);
 }
 
+/* What goes on between two pieces of one survey. */
+struct between {
+	struct lookout_source *source;
+	struct subject subject;
+	unsigned calls;
+	bool kill, killed;
+};
+
+static bool never_over(void *arg)
+{
+	(void)arg;
+	return false;
+}
+
+/* Totals are read, others come and go, and what is surveyed dies and loses its name. */
+static void read_between(void *arg)
+{
+	struct between *between = arg;
+	struct reading *reading;
+
+	between->calls++;
+	if (between->kill && !between->killed) {
+		between->killed = true;
+		subject_end(&between->subject, SIGKILL);
+		assert_int_equal(finish(NULL), 0);
+		assert_int_equal(mkdir(dir, 0700), 0);
+	}
+	reading = lookout_source_read(between->source);
+	assert_int_equal(reading->scene.machine.processes.count, 1);
+	assert_int_equal(first_process(reading)->dead, between->killed);
+	reading_destroy(reading);
+}
+
+static struct survey *survey_with(struct between *between, bool kill)
+{
+	const struct survey_request request = {.lists = true};
+	const struct survey_hooks hooks = {never_over, read_between, between};
+	struct reading *reading = lookout_source_read(between->source);
+	struct survey *survey;
+
+	between->calls = 0;
+	between->kill = kill;
+	survey = lookout_survey(between->source, reading, &request, &hooks);
+	reading_destroy(reading);
+	return survey;
+}
+
+/* One process alone may have so much that totals must not wait for the end of it. */
+static void totals_are_read_within_a_survey(void **state)
+{
+	struct between between = {.subject = subject_start()};
+	struct lookout_source source;
+	struct text error = {0};
+	struct survey *survey;
+
+	(void)state;
+	subject_do(&between.subject, "m");
+	assert_int_equal(lookout_source_open(&source, NULL, &error), 0);
+	between.source = &source;
+	survey = survey_with(&between, false);
+	assert_int_equal(survey->records, MANY);
+	assert_true(between.calls >= 3);
+	survey_release(survey);
+	survey = survey_with(&between, true);
+	assert_true(survey->records >= MANY / 3);
+	assert_true(between.calls >= 2);
+	survey_release(survey);
+	lookout_source_close(&source);
+}
+
+/* Since when all is as it is: what steps of a quiet picture go by. */
+static void tells_since_when_it_is_quiet(void **state)
+{
+	struct subject subject = subject_start();
+	struct lookout_source source;
+	struct reading *before, *after;
+	struct text error = {0};
+
+	(void)state;
+	subject_do(&subject, "a");
+	assert_int_equal(lookout_source_open(&source, NULL, &error), 0);
+	before = lookout_source_read(&source);
+	assert_int_equal(before->changed_ns, before->last_event_ns);
+	after = lookout_source_read(&source);
+	assert_int_equal(after->changed_ns, before->changed_ns);
+	reading_destroy(after);
+	subject_do(&subject, "a");
+	after = lookout_source_read(&source);
+	assert_int_equal(after->changed_ns, after->scene.now_ns);
+	reading_destroy(before);
+	before = after;
+	subject_end(&subject, SIGKILL);
+	after = lookout_source_read(&source);
+	assert_true(after->changed_ns > before->changed_ns);
+	reading_destroy(before);
+	reading_destroy(after);
+	lookout_source_close(&source);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -428,6 +532,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(paused_reads_nothing, start, finish),
 		cmocka_unit_test_setup_teardown(a_file_is_read_once, start, finish),
 		cmocka_unit_test_setup_teardown(no_such_file, start, finish),
+		cmocka_unit_test_setup_teardown(totals_are_read_within_a_survey, start, finish),
+		cmocka_unit_test_setup_teardown(tells_since_when_it_is_quiet, start, finish),
 	};
 
 	return cmocka_run_group_tests_name("lookout", tests, NULL, NULL);

@@ -134,7 +134,7 @@ static void test_status(void **state)
 	check_status(49 * 3600, true, "quiet 2d");
 	fixture.reading.last_event_ns = 0;
 	check_words("no events");
-	fixture.look.monotonic_ns += 5 * SECOND_NS;
+	fixture.look.read_ago_ns += 5 * SECOND_NS;
 	check_words("updated 5.0 s ago"); /* too late, whatever was in it */
 	fixture.ui.paused = true;
 	check_words("paused");

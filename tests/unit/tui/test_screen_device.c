@@ -235,13 +235,19 @@ static void test_before_the_first_survey(void **state)
 	survey_release(fixture.reading.survey);
 	fixture.reading.survey = NULL;
 	screen_fixture_draw(&fixture, SCREEN_DEVICE, 24, 80);
-	assert_true(screen_has(&fixture, "Looking at single buffers ..."));
+	assert_true(screen_has(&fixture, "Single buffers are being looked at"));
 	assert_true(screen_has(&fixture, "9.00 GB"));
+	/* While it is paused none will come by itself. */
+	fixture.ui.paused = true;
+	screen_fixture_draw(&fixture, SCREEN_DEVICE, 24, 80);
+	assert_true(screen_has(&fixture, "buffers were not looked at"));
+	assert_false(screen_has(&fixture, "Single buffers are being looked at"));
+	fixture.ui.paused = false;
 	/* Nor is one of another device shown. */
 	screen_fixture_survey(&fixture);
 	ui_set_device(&fixture.ui, &fixture.reading, 1);
 	screen_fixture_draw(&fixture, SCREEN_DEVICE, 24, 80);
-	assert_true(screen_has(&fixture, "Looking at single buffers ..."));
+	assert_true(screen_has(&fixture, "Single buffers are being looked at"));
 	assert_false(screen_has(&fixture, "zeta"));
 	screen_fixture_finish(&fixture);
 }

@@ -4,6 +4,7 @@
  * and what keys change; then every size of picture, for what a sanitizer may find.
  */
 #include "cmocka_all.h"
+#include "fault_lines.h"
 #include "safe.h"
 #include "tui_fixtures.h"
 
@@ -391,6 +392,36 @@ static void processes_filtered(void **state)
 	end(&made);
 }
 
+/* What a process has not given back, be it alive: buffers of spaces that it has closed. */
+static void what_is_left_is_seen(void **state)
+{
+	struct made made;
+
+	(void)state;
+	begin(&made, "file", SCREEN_PROCESSES);
+	assert_int_equal(number(&made, 0, "left_bytes"), 8 << 20);
+	assert_int_equal(value(&made, 0, "left_bytes")->style, STYLE_WARNING);
+	assert_true(number(&made, 0, "device_buffers") > 8);
+	filter(&made, "dev:0");
+	assert_int_equal(number(&made, 0, "left_bytes"), 1 << 20);
+	end(&made);
+}
+
+/* The library writes the fault down first, and what is kept of the failure as the next operation.
+ */
+static void a_failure_is_one_line(void **state)
+{
+	struct view_fault fault = {.type = MT_ALLOC_FAILED, .first_op = 618, .last_op = 700};
+
+	(void)state;
+	assert_true(fault_has_failure(&fault, &(struct view_failure){.op = 619}));
+	assert_true(fault_has_failure(&fault, &(struct view_failure){.op = 701}));
+	assert_false(fault_has_failure(&fault, &(struct view_failure){.op = 702}));
+	assert_false(fault_has_failure(&fault, &(struct view_failure){.op = 617}));
+	fault.type = MT_DOUBLE_FREE;
+	assert_false(fault_has_failure(&fault, &(struct view_failure){.op = 619}));
+}
+
 static void the_dead_are_dismissed(void **state)
 {
 	struct made made;
@@ -405,7 +436,8 @@ static void the_dead_are_dismissed(void **state)
 	wish = tui_fixture_key(&made.fixture, KEY_DELETE);
 	make(&made);
 	assert_int_equal(made.sheet.rows.count, 3);
-	assert_int_equal(wish.dismiss, made.fixture.views[2]->view.identity);
+	assert_true(wish.dismiss);
+	assert_int_equal(made.fixture.ui.dismissed.items[0], made.fixture.views[2]->view.identity);
 	end(&made);
 	begin(&made, "example", SCREEN_PROCESSES);
 	press(&made, 'D');
@@ -824,6 +856,8 @@ int main(void)
 		cmocka_unit_test(uneven_shares_are_exact),
 		cmocka_unit_test(processes_are_listed),
 		cmocka_unit_test(processes_filtered),
+		cmocka_unit_test(what_is_left_is_seen),
+		cmocka_unit_test(a_failure_is_one_line),
 		cmocka_unit_test(the_dead_are_dismissed),
 		cmocka_unit_test(processes_are_a_tree_by_parent),
 		cmocka_unit_test(enter_shows_one_process),

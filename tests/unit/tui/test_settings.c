@@ -78,7 +78,7 @@ static void test_round(void **state)
 	settings.screen = SCREEN_TAGS;
 	settings.tree = false;
 	settings.tags_by = TAGS_BY_AGE;
-	settings.sorts[SCREEN_TAGS] = 2;
+	strcpy(settings.sorts[SCREEN_TAGS], "share");
 	settings.descending[SCREEN_TAGS] = true;
 	assert_int_equal(settings_save(&settings, path), 0);
 	settings_defaults(&again);
@@ -88,7 +88,7 @@ static void test_round(void **state)
 	check_text("# meshtally's monitor: written by its key w\n"
 	           "refresh_ms = 2000\nground = light\nscreen = tags\ntree = no\ntags_by = age\n"
 	           "sort.mesh = none\nsort.device = none\nsort.processes = none\n"
-	           "sort.tags = 3 down\nsort.growth = none\nsort.faults = none\n");
+	           "sort.tags = share down\nsort.growth = none\nsort.faults = none\n");
 }
 
 static void test_complaints(void **state)
@@ -99,18 +99,19 @@ static void test_complaints(void **state)
 	(void)state;
 	settings_defaults(&settings);
 	assert_int_equal(settings_save(&settings, path), 0);
-	write_text(
-		"# mine\n\n  refresh_ms=50\nbogus\ncolour\033 = red\ntree = maybe\n"
-		"sort.tags = 21 up\nsort.faults = 1 sideways\nscreen=  Faults \t\r\nrefresh_ms = "
-		"-5\nsort.bogus = 1 up\n= 3");
+	write_text("# mine\n\n  refresh_ms=50\nbogus\ncolour\033 = red\ntree = maybe\n"
+	           "sort.tags = 21\nsort.faults = 1 sideways\nscreen=  Faults \t\r\nrefresh_ms = "
+	           "-5\nsort.bogus = 1 up\n= 3");
 	settings_load(&settings, path, &complaints);
 	text_addf(&expected,
 	          "%s:3: refresh_ms is to be a number from 100 to 10000\n"
 	          "%s:4: expected NAME = VALUE\n"
 	          "%s:5: there is no setting 'colour\\x1b'\n"
 	          "%s:6: tree is to be yes or no\n"
-	          "%s:7: sort.tags is to be none, or a column's number with up or down\n"
-	          "%s:8: sort.faults is to be none, or a column's number with up or down\n"
+	          "%s:7: sort.tags is to be none, or a column's name, as in exports, with up or "
+	          "down\n"
+	          "%s:8: sort.faults is to be none, or a column's name, as in exports, with up or "
+	          "down\n"
 	          "%s:10: refresh_ms is to be a number from 100 to 10000\n"
 	          "%s:11: there is no setting 'sort.bogus'\n"
 	          "%s:12: expected NAME = VALUE\n",
@@ -209,7 +210,7 @@ static void test_ui(void **state)
 	settings.screen = SCREEN_GROWTH;
 	settings.refresh_ms = 200;
 	settings.tags_by = TAGS_BY_KIND;
-	settings.sorts[SCREEN_FAULTS] = 4;
+	strcpy(settings.sorts[SCREEN_FAULTS], "age_seconds");
 	ui_init(&ui, 500);
 	settings_apply(&settings, &ui);
 	assert_int_equal(ui.screen, SCREEN_GROWTH);

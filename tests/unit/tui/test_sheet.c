@@ -384,15 +384,49 @@ static void test_empty(void **state)
 	sheet_finish(&sheet);
 }
 
+/* A list stays sorted by what it was sorted by when columns come and go. */
+static void test_sorted_by_name(void **state)
+{
+	static const struct sheet_column before[] = {{.name = "tag", .type = VALUE_TEXT},
+	                                             {.name = "held_bytes", .type = VALUE_BYTES}},
+					 after[] = {{.name = "tag", .type = VALUE_TEXT},
+	                                            {.name = "dram_bytes", .type = VALUE_BYTES},
+	                                            {.name = "held_bytes", .type = VALUE_BYTES}};
+	struct sheet_state by = {.sort = SIZE_MAX};
+	struct sheet sheet;
+
+	(void)state;
+	sheet_init(&sheet, before, 2);
+	sheet_add(&sheet, 1);
+	sheet_sort_by(&sheet, &by, 1);
+	assert_string_equal(by.sort_by, "held_bytes");
+	sheet_sort(&sheet, &by);
+	assert_int_equal(by.sort, 1);
+	sheet.columns = after;
+	sheet.column_count = 3;
+	sheet_sort(&sheet, &by);
+	assert_int_equal(by.sort, 2);
+	sheet.column_count = 2; /* it is gone for now */
+	sheet_sort(&sheet, &by);
+	assert_int_equal(by.sort, SIZE_MAX);
+	sheet.column_count = 3;
+	sheet_sort(&sheet, &by);
+	assert_int_equal(by.sort, 2);
+	sheet_sort_by(&sheet, &by, SIZE_MAX);
+	sheet_sort(&sheet, &by);
+	assert_int_equal(by.sort, SIZE_MAX);
+	sheet_finish(&sheet);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sort),      cmocka_unit_test(test_sort_tree),
-		cmocka_unit_test(test_deep_tree), cmocka_unit_test(test_settle),
-		cmocka_unit_test(test_values),    cmocka_unit_test(test_layout),
-		cmocka_unit_test(test_optional),  cmocka_unit_test(test_draw),
-		cmocka_unit_test(test_scroll),    cmocka_unit_test(test_any_size),
-		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_sort),           cmocka_unit_test(test_sort_tree),
+		cmocka_unit_test(test_deep_tree),      cmocka_unit_test(test_settle),
+		cmocka_unit_test(test_values),         cmocka_unit_test(test_layout),
+		cmocka_unit_test(test_optional),       cmocka_unit_test(test_draw),
+		cmocka_unit_test(test_scroll),         cmocka_unit_test(test_any_size),
+		cmocka_unit_test(test_sorted_by_name), cmocka_unit_test(test_empty),
 	};
 
 	setlocale(LC_ALL, "");

@@ -272,26 +272,43 @@ static void in_own_group(struct terminal *terminal)
 	stop_and_go_on(terminal);
 }
 
+/* As in the monitor, which reads signals from a descriptor. */
+static void in_own_group_blocked(struct terminal *terminal)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTSTP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	raise(SIGTSTP);
+	in_own_group(terminal);
+}
+
 static void suspended(void **state)
 {
+	void (*const ways[])(struct terminal *) = {in_own_group, in_own_group_blocked};
 	struct line line;
 	int status;
 	pid_t pid;
 
 	(void)state;
-	line_open(&line, 5, 20);
-	pid = start(&line, in_own_group);
-	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
-	assert_true(WIFSTOPPED(status));
-	assert_given_back(&line);
-	text_clear(&line.heard);
-	kill(pid, SIGCONT);
-	hear_until(&line, "\033[?1049h"); /* taken again */
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(WEXITSTATUS(status), 5);
-	assert_given_back(&line);
-	assert_null(strstr(text_string(&line.heard), entered)); /* asked once */
-	line_close(&line);
+	for (size_t i = 0; i < ARRAY_COUNT(ways); i++) {
+		line_open(&line, 5, 20);
+		pid = start(&line, ways[i]);
+		assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+		assert_true(WIFSTOPPED(status));
+		assert_given_back(&line);
+		text_clear(&line.heard);
+		kill(pid, SIGCONT);
+		hear_until(&line, "\033[?1049h"); /* taken again */
+		/* Stopped once, and no more. */
+		assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), 5);
+		assert_given_back(&line);
+		assert_null(strstr(text_string(&line.heard), entered)); /* asked once */
+		line_close(&line);
+	}
 }
 
 static void fill(struct canvas *canvas, unsigned picture)

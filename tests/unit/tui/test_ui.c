@@ -246,11 +246,14 @@ static void test_sort(void **state)
 			assert_true(sheet.columns[list()->sort].type != VALUE_BAR);
 			assert_int_equal(list()->descending,
 			                 !sheet.columns[list()->sort].ascending);
-			assert_int_equal(fixture.ui.buffers_order,
-			                 sheet.columns[list()->sort].type == VALUE_AGE ? LIST_BY_AGE
-			                 : strcmp(sheet.columns[list()->sort].name, "tag") == 0
-			                         ? LIST_BY_TAG
-			                         : LIST_BY_SIZE);
+			assert_int_equal(
+				fixture.ui.buffers_order,
+				sheet.columns[list()->sort].type == VALUE_AGE && list()->descending
+					? LIST_BY_AGE
+				: sheet.columns[list()->sort].type == VALUE_AGE ? LIST_BY_YOUTH
+				: strcmp(sheet.columns[list()->sort].name, "tag") == 0
+					? LIST_BY_TAG
+					: LIST_BY_SIZE);
 		}
 		sheet_finish(&sheet);
 	} while (list()->sort != SIZE_MAX && steps < 50);
@@ -411,6 +414,12 @@ static void test_narrow(void **state)
 	ui_narrow(&fixture.ui, "pid", "7");
 	assert_string_equal(fixture.ui.filter.source, "dev:0 \"a b\" tag:\"x y\" size>1M pid:7");
 	assert_int_equal(fixture.ui.filter.pids.count, 1);
+	ui_filter(&fixture.ui, "process:1 device:0 pid:2");
+	ui_narrow(&fixture.ui, "pid", "7");
+	assert_string_equal(fixture.ui.filter.source, "device:0 pid:7");
+	ui_narrow(&fixture.ui, "dev", "3");
+	assert_string_equal(fixture.ui.filter.source, "pid:7 dev:3");
+	ui_filter(&fixture.ui, "dev:0 \"a b\" tag:\"x y\" size>1M pid:7");
 	ui_narrow(&fixture.ui, "tag", "say \"hi\"");
 	assert_int_equal(fixture.ui.filter.tags.count, 1);
 	assert_true(filter_has_tag(&fixture.ui.filter, "say \"hi\""));
