@@ -32,7 +32,7 @@ struct reading {
 	uint64_t survey_monotonic_ns;
 	bool survey_pending;        /* a newer one that fits what is asked for is on its way */
 	struct findings findings;   /* empty unless single buffers were read for it */
-	struct untracked untracked; /* looked for now and then; a copy */
+	struct untracked untracked; /* as last looked for (lookout_source.c); a copy */
 	/* A file: never read again. The string of whoever started the lookout. */
 	const char *from;
 };

@@ -406,7 +406,7 @@ static void test_sorted_by_name(void **state)
 	sheet.column_count = 3;
 	sheet_sort(&sheet, &by);
 	assert_int_equal(by.sort, 2);
-	sheet.column_count = 2; /* it is gone for now */
+	sheet.column_count = 2; /* the column it was sorted by is gone */
 	sheet_sort(&sheet, &by);
 	assert_int_equal(by.sort, SIZE_MAX);
 	sheet.column_count = 3;

@@ -36,7 +36,7 @@ struct tui_fixture {
 void tui_fixture_init(struct tui_fixture *fixture, const char *name);
 void tui_fixture_finish(struct tui_fixture *fixture);
 
-/* After the ui was changed: the survey that it asks for now, and the look anew. */
+/* After the ui was changed: makes the survey that it asks for, and the look, anew. */
 void tui_fixture_survey(struct tui_fixture *fixture);
 /* A filter as it could be typed, and the survey for it. */
 void tui_fixture_filter(struct tui_fixture *fixture, const char *filter);
