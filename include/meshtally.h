@@ -41,7 +41,7 @@ extern "C" {
 
 /* Version of this header. mt_abi_version() tells the library's: major << 16 | minor. */
 #define MT_ABI_MAJOR 1
-#define MT_ABI_MINOR 0
+#define MT_ABI_MINOR 1
 
 /* One opening of a device or of a mesh. 0: none, or any. A value is never given out twice. */
 typedef uint32_t mt_space;
@@ -108,7 +108,9 @@ enum {
 	MT_SUB = 64,       /* cut from the pool whose id is `parent`: shown as used of it, not counted */
 	MT_IMPORT = 128,   /* another process's memory, opened here: shown, not counted */
 	MT_EXISTING = 256, /* was there before tracking began */
-	MT_VIRTUAL = 512   /* no memory behind it (graph capture): recorded, not counted */
+	MT_VIRTUAL = 512,  /* no memory behind it (graph capture): recorded, not counted */
+	MT_NO_ADDRESS = 1024 /* the runtime does not tell where it lies: `address` means nothing, and
+	                      * neither range nor overlap is checked. Since 1.1 */
 };
 
 /* Flags of a device or mesh. */
@@ -116,7 +118,12 @@ enum {
 	/* Ids of buffers in this space are unique in the process for all time (tt-metal's
 	 * unique_id), so mt_free may leave the space 0. Without it they are address-like: unique
 	 * among what is live in the space, and reused. */
-	MT_UNIQUE_IDS = 1
+	MT_UNIQUE_IDS = 1,
+	/* Of a device: no chip, but the place of what is allocated and on no chip yet, such as the
+	 * buffers of an OpenCL context of several devices before their first use. Counted once, shown
+	 * after the devices and never as one of them; mt_move() takes buffers to where they come to
+	 * lie. Has no unique id, bus or memories. Since 1.1 */
+	MT_UNPLACED = 2
 };
 
 /* One memory of a device. capacity = banks * bank_bytes. */
@@ -138,7 +145,7 @@ struct mt_device {
 	const char *bus;               /* "0000:81:00.0"; NULL: unknown */
 	const struct mt_memory *memories;
 	uint32_t memory_count;
-	uint32_t flags; /* MT_UNIQUE_IDS */
+	uint32_t flags; /* MT_UNIQUE_IDS, MT_UNPLACED */
 };
 
 /* A mesh being opened over devices that are open. rows * columns <= 1,024. */
@@ -182,8 +189,8 @@ struct mt_failure {
 	uint32_t flags;        /* 0 */
 	uint64_t bytes;        /* asked for, per device */
 	uint64_t span;         /* asked for, per bank; 0: bytes */
-	uint64_t free_span;    /* free, per bank */
-	uint64_t largest_span; /* largest hole, per bank */
+	uint64_t free_span;    /* free, per bank; UINT64_MAX: not known */
+	uint64_t largest_span; /* largest hole, per bank; UINT64_MAX: not known */
 	const char *reason;    /* NULL: none */
 };
 
@@ -245,6 +252,18 @@ MT_API mt_result mt_free(mt_space space, uint64_t id);
 
 /* Reports that the share of one device (its space) of a mesh buffer is freed. */
 MT_API mt_result mt_free_on(mt_space space, uint64_t id, mt_space device);
+
+/*
+ * Reports that a live buffer belongs elsewhere from now on: in the space of another device, because
+ * the driver has given it its place there or migrated it, or under another tag, because it is known
+ * only now what it is for. `to` 0: it stays in its space; `tag` 0: it keeps its tag; space 0: as for
+ * mt_free. Readers see it here or there, never twice and never not at all; what else is known of it
+ * (site, thread, time) stays. Costs a free and an allocation, and counts as one of each.
+ * MT_BAD_ARGUMENT: nothing of this id is live there, it is divided over the members of a mesh or a
+ * LOCAL share, or `to` is a mesh. MT_DUPLICATE: the id is live in `to` already. MT_FULL: no room; the
+ * buffer stays where it was. Since 1.1.
+ */
+MT_API mt_result mt_move(mt_space space, uint64_t id, mt_space to, mt_tag tag);
 
 /* Reports an allocation that failed. Who held what is frozen in the segment, so that it can be
  * explained after an exception has unwound and freed the evidence. Takes time in proportion to the

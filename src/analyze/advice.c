@@ -124,6 +124,14 @@ static void try_from(struct advice_work *work, uint32_t first)
 	}
 }
 
+static bool all_placed(const struct view_failure *failure)
+{
+	for (uint32_t i = 0; i < failure->buffer_count; i++)
+		if (failure->buffers[i].address == SEGMENT_NO_ADDRESS)
+			return false;
+	return true;
+}
+
 void advice_make(struct advice *advice, const struct segment_view *view,
                  const struct view_failure *failure)
 {
@@ -137,7 +145,9 @@ void advice_make(struct advice *advice, const struct segment_view *view,
 	qsort_r(advice->order, failure->buffer_count, sizeof(*advice->order), by_address,
 	        failure->buffers);
 	memory_bounds(view, failure, &work.base, &work.end);
-	for (uint32_t first = 0; failure->span != 0 && first < failure->buffer_count; first++)
+	advice->placed = all_placed(failure);
+	for (uint32_t first = 0;
+	     advice->placed && failure->span != 0 && first < failure->buffer_count; first++)
 		try_from(&work, first);
 }
 

@@ -110,14 +110,31 @@ static struct change *change_for(struct compare_work *work, const struct item *i
 	return &work->comparison->changes.items[at];
 }
 
+#define COMPARE(x, y)                                                                              \
+	if ((x) != (y))                                                                            \
+	return (x) < (y) ? -1 : 1
+
+/* The same buffer on both sides: of one allocation, wherever it was moved since. Of what has no
+ * time, of one operation. */
+static int by_allocation(const struct item *x, const struct item *y)
+{
+	COMPARE(x->process->view->identity, y->process->view->identity);
+	COMPARE(x->buffer->id, y->buffer->id);
+	COMPARE(x->buffer->time, y->buffer->time);
+	if (x->buffer->time == 0)
+		COMPARE(x->buffer->op, y->buffer->op);
+	return 0;
+}
+
 static int by_buffer(const void *a, const void *b)
 {
 	const struct item *x = a, *y = b;
-	uint64_t left = x->process->view->identity, right = y->process->view->identity;
+	int order = by_allocation(x, y);
 
-	if (left != right)
-		return left < right ? -1 : 1;
-	return x->buffer->op < y->buffer->op ? -1 : x->buffer->op > y->buffer->op;
+	if (order != 0)
+		return order;
+	COMPARE(x->buffer->op, y->buffer->op);
+	return 0;
 }
 
 static void sort_side(struct side *side)
@@ -135,7 +152,7 @@ static void add_changes(struct compare_work *work)
 	const struct item *b_end = b + work->after.items.count;
 
 	while (a < a_end || b < b_end) {
-		int order = a == a_end ? 1 : b == b_end ? -1 : by_buffer(a, b);
+		int order = a == a_end ? 1 : b == b_end ? -1 : by_allocation(a, b);
 
 		if (order == 0 && a->total_bytes == b->total_bytes) {
 			a++;

@@ -213,6 +213,7 @@ static void find_lowest(const struct machine_process *process, uint32_t row,
 
 		if (buffer->kind != MT_L1 || buffer->closed ||
 		    buffer->class_now >= CLASS_COUNTED_LIMIT || buffer->incomplete ||
+		    buffer->address == SEGMENT_NO_ADDRESS ||
 		    !has_member(process, &view->spaces[buffer->space], row))
 			continue;
 		if (!report->lowest_known || buffer->address < report->lowest_buffer)

@@ -2,6 +2,7 @@
 #include "even.h"
 
 #include "memory.h"
+#include "selection.h"
 #include "units.h"
 
 #include <inttypes.h>
@@ -30,9 +31,41 @@ static uint64_t most_common(const uint64_t *bytes, size_t count)
 	return best;
 }
 
+/* How many of the rows (ascending) are devices. */
+static size_t count_devices(const struct machine *machine, const uint32_t *rows, size_t count)
+{
+	while (count > 0 && rows[count - 1] >= machine_chips(machine))
+		count--;
+	return count;
+}
+
+void row_names(struct text *text, const struct machine *machine, const uint32_t *rows, size_t count)
+{
+	size_t devices = count_devices(machine, rows, count);
+
+	units_ranges(text, rows, devices);
+	if (devices < count)
+		text_addf(text, "%s%s", devices != 0 ? "," : "", unplaced_name);
+	else if (count == 0)
+		text_add(text, "-");
+}
+
+void device_names(struct text *text, const struct machine *machine, const uint32_t *rows,
+                  size_t count)
+{
+	size_t devices = count_devices(machine, rows, count);
+
+	if (devices != 0 || count == 0) {
+		text_add(text, devices == 1 ? "device " : "devices ");
+		row_names(text, machine, rows, devices);
+	}
+	if (devices < count)
+		text_addf(text, "%s%s", devices != 0 ? " and " : "", unplaced_name);
+}
+
 /* "devices 1-7" of those that have this value; returns how many. */
-static size_t name_devices(struct text *text, const uint32_t *rows, const uint64_t *bytes,
-                           size_t count, uint64_t value)
+static size_t name_devices(struct text *text, const struct machine *machine, const uint32_t *rows,
+                           const uint64_t *bytes, size_t count, uint64_t value)
 {
 	uint32_t *alike = mem_calloc(count, sizeof(*alike));
 	size_t number = 0;
@@ -40,8 +73,7 @@ static size_t name_devices(struct text *text, const uint32_t *rows, const uint64
 	for (size_t i = 0; i < count; i++)
 		if (bytes[i] == value)
 			alike[number++] = rows[i];
-	text_add(text, number == 1 ? "device " : "devices ");
-	units_ranges(text, alike, number);
+	device_names(text, machine, alike, number);
 	free(alike);
 	return number;
 }
@@ -52,7 +84,8 @@ static bool is_near(uint64_t base, uint64_t bytes)
 	return bytes > base / 2 && bytes / 2 < base;
 }
 
-void even_text(struct text *text, const uint32_t *rows, const uint64_t *bytes, size_t count)
+void even_text(struct text *text, const struct machine *machine, const uint32_t *rows,
+               const uint64_t *bytes, size_t count)
 {
 	uint64_t base = most_common(bytes, count), seen[MAX_ODD];
 	char figure[UNITS_SIZE];
@@ -60,7 +93,7 @@ void even_text(struct text *text, const uint32_t *rows, const uint64_t *bytes, s
 
 	if (base == 0)
 		return;
-	number = name_devices(text, rows, bytes, count, base);
+	number = name_devices(text, machine, rows, bytes, count, base);
 	text_addf(text, ": %s%s", units_bytes_short(&figure, base), number > 1 ? " each" : "");
 	for (size_t i = 0; i < count; i++) {
 		size_t known = 0;
@@ -75,23 +108,21 @@ void even_text(struct text *text, const uint32_t *rows, const uint64_t *bytes, s
 		}
 		seen[odd++] = bytes[i];
 		text_add(text, "; ");
-		number = name_devices(text, rows, bytes, count, bytes[i]);
+		number = name_devices(text, machine, rows, bytes, count, bytes[i]);
 		text_addf(text, ": %s",
 		          is_near(base, bytes[i]) ? units_change(&figure, base, bytes[i])
 		                                  : units_bytes_short(&figure, bytes[i]));
 	}
 }
 
-void even_rows(struct text *text, const unsigned char *on, size_t count)
+void even_rows(struct text *text, const struct machine *machine, const unsigned char *on)
 {
-	uint32_t *rows = mem_calloc(count, sizeof(*rows));
+	uint32_t *rows = mem_calloc(machine->devices.count, sizeof(*rows));
 	size_t number = 0;
 
-	for (size_t i = 0; i < count; i++)
-		if (on[i])
-			rows[number++] = (uint32_t)i;
-	if (number == 0)
-		text_add(text, "-");
-	units_ranges(text, rows, number);
+	for (uint32_t row = 0; row < machine->devices.count; row++)
+		if (on[row])
+			rows[number++] = row;
+	row_names(text, machine, rows, number);
 	free(rows);
 }

@@ -94,8 +94,8 @@ static void collect_buffer(struct finding_work *work, const struct machine_proce
 	}
 }
 
-/* Of a client of the socket whose device's banks are not known: where its buffers end on each bank is
- * not known either. */
+/* Of a client of the socket whose device's banks are not known: where its buffers end on each bank
+ * is not known either. */
 static bool extent_is_known(const struct machine_process *process, const struct view_buffer *buffer)
 {
 	return !process->view->is_proxy || !buffer->one_bank;
@@ -110,6 +110,7 @@ static void collect(struct finding_work *work, const struct machine_process *pro
 
 		if (!buffer->closed && !buffer->incomplete && buffer->span != 0 &&
 		    buffer->class_now < CLASS_COUNTED_LIMIT && extent_is_known(process, buffer) &&
+		    buffer->address != SEGMENT_NO_ADDRESS &&
 		    buffer->address + buffer->span > buffer->address &&
 		    selection_has_kind(work->selection, process->kinds[buffer->kind]))
 			collect_buffer(work, process, buffer, &spaces[buffer->space], row);
@@ -252,7 +253,8 @@ void findings_find(struct findings *findings, const struct machine *machine,
 	for (uint32_t row = 0; row < machine->devices.count; row++) {
 		if (!selection_has_device(selection, row))
 			continue;
-		find_overlaps(&work, row);
+		if (row < machine_chips(machine))
+			find_overlaps(&work, row);
 		find_over_capacity(&work, row);
 	}
 	for (size_t i = 0; i < machine->processes.count; i++)

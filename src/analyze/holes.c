@@ -38,10 +38,16 @@ bool holes_memory(const struct machine *machine, uint32_t row, uint32_t kind,
 void holes_add(struct hole_extents *extents, const struct hole_memory *memory,
                const struct view_buffer *buffer)
 {
-	struct hole_extent *extent = vec_add(extents);
+	struct hole_extent *extent;
 
-	extents->known = extents->known && !buffer->incomplete && buffer->address >= memory->base &&
+	if (buffer->incomplete || buffer->address == SEGMENT_NO_ADDRESS) {
+		extents->known = false;
+		extents->no_address += !buffer->incomplete;
+		return;
+	}
+	extents->known = extents->known && buffer->address >= memory->base &&
 	                 buffer->address + buffer->span >= buffer->address;
+	extent = vec_add(extents);
 	extent->start = buffer->address;
 	extent->span = (buffer->span <= MOST_SPAN ? buffer->span : MOST_SPAN) & MOST_SPAN;
 	extent->class_now = buffer->class_now & 3u;

@@ -36,7 +36,8 @@ struct hole_extent {
 };
 struct hole_extents {
 	VEC_FIELDS(struct hole_extent)
-	bool known; /* each lies in the memory; true to begin with */
+	bool known;          /* each lies in the memory, at a known address; true to begin with */
+	uint64_t no_address; /* buffers of which the address is not known: they are not in it */
 };
 void holes_add(struct hole_extents *extents, const struct hole_memory *memory,
                const struct view_buffer *buffer);

@@ -142,6 +142,8 @@ static bool same_listed(const void *elements, size_t position, const void *key)
 {
 	const struct listed_buffer *a = (const struct listed_buffer *)elements + position, *b = key;
 
+	if (a->buffer->address == SEGMENT_NO_ADDRESS && a->buffer->id != b->buffer->id)
+		return false;
 	return a->process == b->process && a->buffer->kind == b->buffer->kind &&
 	       a->buffer->bytes == b->buffer->bytes && a->buffer->address == b->buffer->address &&
 	       a->buffer->class_now == b->buffer->class_now && a->buffer->tag == b->buffer->tag &&
@@ -195,7 +197,9 @@ static int by_number(const void *a, const void *b)
 
 static uint64_t listed_hash(const struct view_buffer *buffer)
 {
-	return hash_number(hash_number(buffer->address, buffer->bytes), buffer->tag);
+	uint64_t place = buffer->address != SEGMENT_NO_ADDRESS ? buffer->address : buffer->id;
+
+	return hash_number(hash_number(place, buffer->bytes), buffer->tag);
 }
 
 /* Lines of buffers that nothing but their devices tells apart, as those of a runtime that knows no

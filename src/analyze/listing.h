@@ -2,8 +2,9 @@
 /*
  * Live buffers, the first of them in some order, out of any number; and sums over them by tag,
  * device, kind or process. Lists need views with buffers, sums do not. Records that are the same
- * buffer on several devices (same process, kind, address, size, tag and site) make one line, so
- * that a list looks the same whichever way a runtime reports its mesh buffers.
+ * buffer on several devices (same process, kind, address, size, tag and site; where the address is
+ * not known, the same id) make one line, so that a list looks the same whichever way a runtime
+ * reports its mesh buffers.
  */
 #ifndef MESHTALLY_ANALYZE_LISTING_H
 #define MESHTALLY_ANALYZE_LISTING_H

@@ -51,6 +51,26 @@ bool machine_kind_on_device(const struct machine *machine, uint32_t kind)
 	return strncmp(machine->kind_names[kind], "HOST", 4) != 0;
 }
 
+static bool holds_any(const struct machine_figure *figures, uint32_t kinds)
+{
+	for (uint32_t kind = 0; kind < kinds; kind++)
+		if (figure_buffers(&figures[kind]) != 0)
+			return true;
+	return false;
+}
+
+bool machine_has_unplaced(const struct machine *machine)
+{
+	return machine_chips(machine) < machine->devices.count &&
+	       holds_any(machine->devices.items[machine_chips(machine)].figures,
+	                 machine->kind_count);
+}
+
+uint32_t machine_shown_rows(const struct machine *machine)
+{
+	return machine_chips(machine) + machine_has_unplaced(machine);
+}
+
 bool machine_is_stale(const struct machine_process *process)
 {
 	return process->view != NULL && process->view->is_proxy && process->view->writer_gone &&
@@ -197,6 +217,19 @@ static int by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* Whether a process has something that is on no device yet. */
+static bool has_unplaced(const struct machine *machine, const struct machine_process *process)
+{
+	struct machine_figure figure;
+
+	for (uint32_t kind = 0; kind < machine->kind_count; kind++)
+		if (machine_process_figure(machine, process, machine_chips(machine), kind,
+		                           &figure) &&
+		    figure_buffers(&figure) != 0)
+			return true;
+	return false;
+}
+
 /* The devices that a process has open: those of open spaces. Of the dead, all it ever had. */
 static void list_open_devices(struct machine *machine, struct machine_process *process)
 {
@@ -213,6 +246,9 @@ static void list_open_devices(struct machine *machine, struct machine_process *p
 			    process->rows[space->members[m]] != UINT32_MAX)
 				open[process->rows[space->members[m]]] = true;
 	}
+	if (machine_chips(machine) < machine->devices.count)
+		open[machine_chips(machine)] =
+			open[machine_chips(machine)] && has_unplaced(machine, process);
 	for (uint32_t row = 0; row < machine->devices.count; row++)
 		if (open[row]) {
 			*vec_add(&process->devices) = row;

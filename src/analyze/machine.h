@@ -8,6 +8,9 @@
  * source of the same process knows by that ordinal; else it is one chip for all processes whose
  * ordinals count by the same mask; else it belongs to one process alone.
  *
+ * Places of what is allocated, and on no chip yet (MT_UNPLACED), are no devices: those of all
+ * processes together are one row, behind the devices.
+ *
  * Per {process, chip} one source counts: the process's own segment, else the socket (a proxy
  * segment), else the counters; the others are witnesses.
  */
@@ -36,6 +39,7 @@ struct machine_figure {
 };
 
 struct machine_device {
+	bool unplaced;          /* no device: see above */
 	uint64_t unique_id;     /* 0 unknown */
 	int32_t ordinal;        /* of the process that was seen first */
 	const char *arch, *bus; /* "" unknown */
@@ -85,7 +89,7 @@ struct machine_file_total {
 };
 
 struct machine {
-	VEC(struct machine_device) devices; /* rows */
+	VEC(struct machine_device) devices; /* rows: chips, and then perhaps the unplaced */
 	VEC(struct machine_process) processes;
 	struct lookup by_pid; /* the first one of each pid */
 	VEC(struct machine_witness) witnesses;
@@ -111,6 +115,19 @@ uint32_t machine_kind(const struct machine *machine, const char *name);
 
 /* Whether the kind is memory of the device, and not of the host. */
 bool machine_kind_on_device(const struct machine *machine, uint32_t kind);
+
+/* How many devices there are. The row of this number, if it is there, is the unplaced. */
+static inline uint32_t machine_chips(const struct machine *machine)
+{
+	size_t count = machine->devices.count;
+
+	return (uint32_t)count - (count != 0 && machine->devices.items[count - 1].unplaced);
+}
+
+/* Whether anything is allocated and on no device yet: else nothing is said of the unplaced. */
+bool machine_has_unplaced(const struct machine *machine);
+/* Rows that are shown: the devices, and the unplaced if there is something. */
+uint32_t machine_shown_rows(const struct machine *machine);
 
 /* user + system + cache + unclassified */
 uint64_t figure_bytes(const struct machine_figure *figure);

@@ -8,6 +8,7 @@
 /* What is known of which chip a device is: its unique id; else bus address and ordinal; else the
  * ordinal in one process, or in those with the same mask. */
 struct identity {
+	bool unplaced; /* no chip: all of them are one row */
 	uint64_t unique_id;
 	const char *bus;
 	int32_t ordinal;
@@ -44,6 +45,8 @@ static int compare_identities(const struct identity *a, const struct identity *b
 {
 	int order;
 
+	if (a->unplaced || b->unplaced)
+		return (int)a->unplaced - (int)b->unplaced;
 	if (a->unique_id != b->unique_id)
 		return a->unique_id < b->unique_id ? -1 : 1;
 	if (a->unique_id != 0)
@@ -131,7 +134,8 @@ static void list_places(struct resolving *work, struct machine_places *to)
 		for (uint32_t d = 0; d < view->device_count; d++) {
 			const struct view_device *device = &view->devices[d];
 			bool known = device->unique_id != 0 || device->bus[0] != '\0';
-			struct identity identity = {device->unique_id, device->bus, device->ordinal,
+			struct identity identity = {device->unplaced, device->unique_id,
+			                            device->bus, device->ordinal,
 			                            known ? SIZE_MAX : work->subjects[i]};
 
 			add_place(work, identity, device, &to->rows[i][d]);
@@ -139,7 +143,10 @@ static void list_places(struct resolving *work, struct machine_places *to)
 	}
 	for (size_t i = 0; counters != NULL && i < counters->devices.count; i++) {
 		const struct tt_device *chip = &counters->devices.items[i];
-		struct identity identity = {chip->unique_id, "", chip->device_id, SIZE_MAX};
+		struct identity identity = {.unique_id = chip->unique_id,
+		                            .bus = "",
+		                            .ordinal = chip->device_id,
+		                            .only = SIZE_MAX};
 
 		add_place(work, identity, NULL, &to->counters[i]);
 	}
@@ -158,10 +165,10 @@ static void learn_from_siblings(struct resolving *work, size_t view, struct plac
 			continue;
 		for (uint32_t d = 0; d < sibling->device_count; d++) {
 			const struct view_device *device = &sibling->devices[d];
-			struct identity identity = {device->unique_id, device->bus, device->ordinal,
-			                            SIZE_MAX};
+			struct identity identity = {false, device->unique_id, device->bus,
+			                            device->ordinal, SIZE_MAX};
 
-			if (device->ordinal != place->device->ordinal ||
+			if (device->unplaced || device->ordinal != place->device->ordinal ||
 			    (device->unique_id == 0 &&
 			     (device->bus[0] == '\0' || is_known(&place->identity))) ||
 			    (device->bus[0] != '\0' && place->device->bus[0] != '\0' &&
@@ -191,7 +198,10 @@ static void learn_from_counters(struct resolving *work, size_t view, struct plac
 	if (counters == NULL || is_over(work->input->views[view]))
 		return;
 	vec_for (chip, &counters->devices) {
-		struct identity identity = {chip->unique_id, "", chip->device_id, SIZE_MAX};
+		struct identity identity = {.unique_id = chip->unique_id,
+		                            .bus = "",
+		                            .ordinal = chip->device_id,
+		                            .only = SIZE_MAX};
 
 		if (chip->device_id == place->device->ordinal &&
 		    lists_process(chip, work->input->views[view]->subject.pid))
@@ -223,12 +233,12 @@ static int by_bus(const struct place *x, const struct place *y)
 
 static bool has_mask(const struct place *place)
 {
-	return place->device != NULL && place->device->ordinals != 0;
+	return place->device != NULL && !place->device->unplaced && place->device->ordinals != 0;
 }
 
 static bool has_bus_alone(const struct place *place)
 {
-	return place->device != NULL && place->device->unique_id == 0 &&
+	return place->device != NULL && !place->device->unplaced && place->device->unique_id == 0 &&
 	       place->device->bus[0] != '\0';
 }
 
@@ -304,6 +314,8 @@ static void resolve(struct resolving *work)
 		for (uint32_t d = 0; d < work->input->views[i]->device_count; d++) {
 			struct place *place = &work->places.items[work->first[i] + d];
 
+			if (place->identity.unplaced)
+				continue;
 			if (place->identity.unique_id == 0)
 				learn_from_siblings(work, i, place);
 			if (place->identity.unique_id == 0)
@@ -337,11 +349,14 @@ static int32_t chip_ordinal(const struct chip *chip)
 	return place->device != NULL ? place->device->ordinal : place->identity.ordinal;
 }
 
+/* The unplaced come last. */
 static int by_ordinal(const void *a, const void *b)
 {
 	const struct chip *x = a, *y = b;
 	int32_t of_x = chip_ordinal(x), of_y = chip_ordinal(y);
 
+	if (x->places[0].identity.unplaced != y->places[0].identity.unplaced)
+		return x->places[0].identity.unplaced ? 1 : -1;
 	if (of_x != of_y)
 		return of_x < of_y ? -1 : 1;
 	return compare_identities(&x->places[0].identity, &y->places[0].identity);
@@ -353,6 +368,7 @@ static void add_device(struct machine *machine, const struct chip *chip)
 	struct machine_device *row = vec_add(&machine->devices);
 	const struct identity *identity = &chip->places[0].identity;
 
+	row->unplaced = identity->unplaced;
 	row->unique_id = identity->unique_id;
 	row->ordinal = chip_ordinal(chip);
 	row->bus = identity->bus;

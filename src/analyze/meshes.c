@@ -37,7 +37,7 @@ static bool describe(struct mesh_find *find, const struct machine_process *proce
 		uint32_t row =
 			device < process->view->device_count ? process->chips[device] : UINT32_MAX;
 
-		find->devices[m] = row < find->machine->devices.count ? row : UINT32_MAX;
+		find->devices[m] = row < machine_chips(find->machine) ? row : UINT32_MAX;
 		here += find->devices[m] != UINT32_MAX;
 	}
 	*ret_mesh = (struct mesh){space->name, space->rows, space->columns, find->devices, 0};
@@ -148,7 +148,7 @@ static void list_unconnected(struct meshes *found, const struct machine *machine
 		for (uint32_t i = 0; i < mesh_size(mesh); i++)
 			if (mesh->devices[i] != UINT32_MAX)
 				connected[mesh->devices[i]] = true;
-	for (uint32_t row = 0; row < machine->devices.count; row++)
+	for (uint32_t row = 0; row < machine_chips(machine); row++)
 		if (!connected[row])
 			*vec_add(&found->unconnected) = row;
 	free(connected);

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+const char unplaced_name[] = "unplaced";
+
 /* Notes that a name means this row; with two different ones it means neither. */
 static void meet(uint32_t row, uint32_t *found, bool *two)
 {
@@ -44,7 +46,8 @@ static void find_by_ordinal(const struct machine *machine, uint64_t pid, uint64_
 		if (process->view == NULL || (uint64_t)process->pid != pid)
 			continue;
 		for (uint32_t d = 0; d < process->view->device_count; d++)
-			if ((uint64_t)process->view->devices[d].ordinal == ordinal)
+			if (!process->view->devices[d].unplaced &&
+			    (uint64_t)process->view->devices[d].ordinal == ordinal)
 				meet(process->chips[d], found, two);
 	}
 }
@@ -90,7 +93,10 @@ static void find_any(const struct machine *machine, const char *name, uint32_t *
 	find_by_bus(machine, name, found, two);
 	if (*found != UINT32_MAX)
 		return;
-	if (at != NULL) {
+	if (strcmp(name, unplaced_name) == 0) {
+		if (machine_chips(machine) < machine->devices.count)
+			meet(machine_chips(machine), found, two);
+	} else if (at != NULL) {
 		find_in_meshes(machine, name, at, found, two);
 	} else if (strncasecmp(name, "0x", 2) == 0 && parse_number(name, '\0', &number, &end)) {
 		for (uint32_t i = 0; number != 0 && i < machine->devices.count; i++)
@@ -99,7 +105,7 @@ static void find_any(const struct machine *machine, const char *name, uint32_t *
 	} else if (parse_number(name, ':', &number, &end) &&
 	           parse_number(end + 1, '\0', &ordinal, &end)) {
 		find_by_ordinal(machine, number, ordinal, found, two);
-	} else if (parse_number(name, '\0', &number, &end) && number < machine->devices.count) {
+	} else if (parse_number(name, '\0', &number, &end) && number < machine_chips(machine)) {
 		meet((uint32_t)number, found, two);
 	}
 }
@@ -119,11 +125,18 @@ int selection_device(const struct machine *machine, const char *name, uint32_t *
 		         name);
 		return -EEXIST;
 	}
+	if (found == UINT32_MAX && strcmp(name, unplaced_name) == 0) {
+		snprintf(*ret_reason, SELECTION_REASON,
+		         "nothing is unplaced: no program says that anything is allocated and on "
+		         "no device yet");
+		return -ENOENT;
+	}
 	if (found == UINT32_MAX) {
 		snprintf(*ret_reason, SELECTION_REASON,
-		         "no device '%.60s': give a row of `meshtally devices` (there are %zu), a "
+		         "no device '%.60s': give a row of `meshtally devices` (there are %" PRIu32
+		         "), a "
 		         "0xUID, a bus address, mesh@row,column or pid:ordinal",
-		         name, machine->devices.count);
+		         name, machine_chips(machine));
 		return -ENOENT;
 	}
 	*ret_row = found;

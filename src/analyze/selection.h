@@ -2,7 +2,7 @@
 /*
  * Which devices, processes and kinds somebody asked for. A device is named by its row in
  * `devices`, its unique id (0x...), its bus address, a place in a mesh ([NAME]@row,column) or as
- * a process knows it (pid:ordinal).
+ * a process knows it (pid:ordinal). "unplaced" is what is on no device yet.
  */
 #ifndef MESHTALLY_ANALYZE_SELECTION_H
 #define MESHTALLY_ANALYZE_SELECTION_H
@@ -18,6 +18,9 @@ struct selection {
 };
 
 enum { SELECTION_REASON = 200 };
+
+/* The name of the row that is no device, wherever one is named. */
+extern const char unplaced_name[];
 
 /* 0, or -ENOENT (nothing is called so) or -EEXIST (more than one is) with a sentence. */
 int selection_device(const struct machine *machine, const char *name, uint32_t *ret_row,

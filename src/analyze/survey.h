@@ -27,6 +27,7 @@ enum { SURVEY_LIST_LIMIT = 1000, SURVEY_MAP_BINS = 4096, SURVEY_HOLES = 16, SURV
 /* Since when a process is asked for: by the identity of its segment. */
 struct survey_since {
 	uint64_t identity, op;
+	uint64_t time; /* of that op, as in the file; 0 unknown */
 };
 
 struct survey_request {
@@ -56,7 +57,8 @@ struct survey_buffer {
 	int32_t pid;
 	/* Of its records the first in the order; bytes and held on each device (bytes: on the focus
 	 * where there is one, else the largest share), total_bytes on all selected ones. */
-	uint64_t id, address, bytes, span, held, total_bytes, time_ns, op;
+	uint64_t id, bytes, span, held, total_bytes, time_ns, op;
+	uint64_t address; /* SEGMENT_NO_ADDRESS: not known */
 	uint32_t devices;
 	uint32_t first_row; /* the lowest */
 	uint32_t kind;      /* of the machine */
@@ -76,7 +78,8 @@ struct survey_hole {
 };
 struct survey_map {
 	uint32_t kind;
-	bool known; /* every byte is accounted for by a buffer with an address */
+	bool known;          /* every byte is accounted for by a buffer with an address */
+	uint64_t no_address; /* buffers that are not in it, since it is not known where they lie */
 	uint64_t base, bank_bytes;
 	uint32_t banks;
 	uint64_t free, largest, hole_count; /* per bank */

@@ -58,11 +58,13 @@ void survey_growth_process(struct survey_pass *pass)
 	for (size_t i = 0; request->has_mark && i < request->since_count; i++)
 		if (request->since[i].identity == now->view->identity) {
 			now->since_start = false;
-			now->since_op = request->since[i].op;
+			now->since =
+				(struct growth_since){request->since[i].op, request->since[i].time};
 		}
 	for (uint32_t i = now->view->mark_count; i > 0 && now->steps < SURVEY_STEPS; i--)
 		if (strcmp(now->view->marks[i - 1].name, name) == 0)
-			now->step_ops[now->steps++] = now->view->marks[i - 1].op;
+			now->step_starts[now->steps++] = (struct growth_since){
+				now->view->marks[i - 1].op, now->view->marks[i - 1].time};
 	now->grows = request->has_mark || now->steps != 0;
 }
 
@@ -104,10 +106,18 @@ static struct survey_growth *group_for(struct survey_pass *pass, struct group_ke
 	return &group->out;
 }
 
+/* A buffer that was moved has the op of that, and the time of its allocation. */
+static bool came_after(const struct view_buffer *buffer, const struct growth_since *since)
+{
+	if (buffer->op <= since->op)
+		return false;
+	return since->time == 0 || buffer->time == 0 || (int64_t)(buffer->time - since->time) > 0;
+}
+
 bool survey_growth_has(const struct survey_pass *pass, const struct view_buffer *buffer)
 {
 	return (buffer->class_now == CLASS_USER || buffer->class_now == CLASS_CACHE) &&
-	       (pass->now.since_start || buffer->op > pass->now.since_op);
+	       (pass->now.since_start || came_after(buffer, &pass->now.since));
 }
 
 void survey_growth_add(struct survey_pass *pass, const struct survey_candidate *candidate)
@@ -120,7 +130,7 @@ void survey_growth_add(struct survey_pass *pass, const struct survey_candidate *
 
 	if (buffer->class_now == CLASS_SYSTEM)
 		return;
-	while (step < now->steps && buffer->op <= now->step_ops[step])
+	while (step < now->steps && !came_after(buffer, &now->step_starts[step]))
 		step++;
 	if (!stayed && step == now->steps)
 		return;

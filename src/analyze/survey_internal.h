@@ -24,6 +24,11 @@ struct survey_space {
 
 enum tag_verdict { TAG_NO, TAG_YES, TAG_ASK_SITE };
 
+/* A moment in a process: its last operation until then, and when that was; time 0: not known. */
+struct growth_since {
+	uint64_t op, time;
+};
+
 /* The process at hand. */
 struct survey_now {
 	const struct machine_process *process;
@@ -42,8 +47,8 @@ struct survey_now {
 	bool *word_done;   /* by word: it is in the command */
 	bool grows;        /* it has a mark or steps */
 	bool since_start;
-	uint64_t since_op;
-	uint64_t step_ops[SURVEY_STEPS]; /* step n came after step_ops[n] */
+	struct growth_since since;
+	struct growth_since step_starts[SURVEY_STEPS]; /* step n came after step_starts[n] */
 	uint32_t steps;
 };
 

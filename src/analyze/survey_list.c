@@ -91,7 +91,8 @@ static void rise(struct survey_list *list, uint32_t at)
 
 static uint64_t hash_of(const struct survey_pass *pass, const struct view_buffer *buffer)
 {
-	uint64_t hash = hash_number(hash_number(buffer->address, buffer->bytes), buffer->tag);
+	uint64_t place = buffer->address != SEGMENT_NO_ADDRESS ? buffer->address : buffer->id;
+	uint64_t hash = hash_number(hash_number(place, buffer->bytes), buffer->tag);
 
 	return hash_number(hash, (uint64_t)pass->now.number << 16 | buffer->kind);
 }
@@ -101,9 +102,11 @@ static bool is_same(const struct survey_pass *pass, const struct survey_line *li
 {
 	return line->hash == hash && line->process == pass->now.number &&
 	       line->out.kind == pass->now.kinds[buffer->kind] && line->tag == buffer->tag &&
-	       line->out.address == buffer->address && line->bytes == buffer->bytes &&
-	       line->out.class_now == buffer->class_now && line->region == buffer->region &&
-	       !line->incomplete && strcmp(line->out.site, buffer->site) == 0;
+	       line->out.address == buffer->address &&
+	       (buffer->address != SEGMENT_NO_ADDRESS || line->out.id == buffer->id) &&
+	       line->bytes == buffer->bytes && line->out.class_now == buffer->class_now &&
+	       line->region == buffer->region && !line->incomplete &&
+	       strcmp(line->out.site, buffer->site) == 0;
 }
 
 static void enter(struct survey_list *list, uint32_t line)

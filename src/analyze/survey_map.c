@@ -143,6 +143,7 @@ void survey_map_finish(struct survey_pass *pass)
 		map->banks = memory->memory.banks;
 		holes_walk(&memory->extents, &memory->memory, add_hole, map);
 		fill_bins(map, &memory->extents);
+		map->no_address = memory->extents.no_address;
 		map->known = memory->extents.known &&
 		             holes_accounted(pass->machine, pass->focus_row, memory->kind);
 		vec_finish(&memory->extents);

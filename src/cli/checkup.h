@@ -31,6 +31,8 @@ void checkup_finish(struct checkup *checkup);
 void checkup_host(struct checkup *checkup, const struct scene *scene);
 /* Servers and post-mortems (checkup_server.c). */
 void checkup_server(struct checkup *checkup, const struct scene *scene);
+/* OpenCL: its loader, and our layer for it (checkup_opencl.c). */
+void checkup_opencl(struct checkup *checkup);
 /* The programs: those that are tracked, and those that could be. */
 void checkup_programs(struct checkup *checkup, const struct scene *scene);
 

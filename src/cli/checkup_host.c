@@ -219,9 +219,14 @@ static void check_clock(struct checkup *checkup)
 
 static void check_environment(struct checkup *checkup)
 {
-	static const char *const names[] = {"MESHTALLY", "TT_ALLOC_TRACKING_ENABLED",
-	                                    "MESHTALLY_DIR", "MESHTALLY_TT_SHM",
-	                                    "TT_METAL_SHM_TRACKING_DISABLED"};
+	static const char *const names[] = {"MESHTALLY",
+	                                    "TT_ALLOC_TRACKING_ENABLED",
+	                                    "MESHTALLY_DIR",
+	                                    "MESHTALLY_TT_SHM",
+	                                    "TT_METAL_SHM_TRACKING_DISABLED",
+	                                    "OPENCL_LAYERS",
+	                                    "MESHTALLY_OPENCL_LAYER",
+	                                    "MESHTALLY_OPENCL_DEVICE_MEMORY"};
 	const char *on = getenv("MESHTALLY");
 
 	for (size_t i = 0; i < ARRAY_COUNT(names); i++) {

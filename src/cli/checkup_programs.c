@@ -116,30 +116,38 @@ static void check_counters(struct checkup *checkup, const struct scene *scene)
 		            dead == 1 ? "y" : "ies", dead == 1 ? "s" : "");
 }
 
-/* Programs that have the library, and of which there is no segment. */
+static void add_untracked(struct checkup *checkup, const struct untracked_program *program)
+{
+	bool lost = program->reason == UNTRACKED_UNLINKED || program->reason == UNTRACKED_ELSEWHERE;
+	struct text name = {0};
+
+	safe_terminal(&name, program->command);
+	text_addf(&name, ") %s", untracked_words[program->reason]);
+	if (program->file[0] != '\0') {
+		text_add(&name, ": ");
+		safe_terminal(&name, program->file);
+	}
+	checkup_add(checkup, "program", lost ? CHECK_PROBLEM : CHECK_NOTE,
+	            untracked_advice[program->reason], "process %ld (%s", (long)program->pid,
+	            text_string(&name));
+	text_finish(&name);
+}
+
+/* Programs that have the library or use OpenCL, and of which there is no segment. */
 static void check_untracked(struct checkup *checkup, const struct scene *scene)
 {
 	const struct untracked_program *program;
 	struct untracked untracked;
-	struct text name = {0};
 
 	untracked_find(&untracked, scene);
-	vec_for (program, &untracked.programs) {
-		bool lost = program->reason == UNTRACKED_UNLINKED ||
-		            program->reason == UNTRACKED_ELSEWHERE;
-
-		text_clear(&name);
-		safe_terminal(&name, program->command);
-		checkup_add(checkup, "program", lost ? CHECK_PROBLEM : CHECK_NOTE,
-		            untracked_advice[program->reason], "process %ld (%s) %s",
-		            (long)program->pid, text_string(&name),
-		            untracked_words[program->reason]);
-	}
+	vec_for (program, &untracked.programs)
+		add_untracked(checkup, program);
+	vec_for (program, &untracked.opencl)
+		add_untracked(checkup, program);
 	if (untracked.hidden != 0)
 		checkup_add(checkup, "program", CHECK_NOTE, "run as root to look at all of them",
 		            "%zu process%s of other users could not be looked at", untracked.hidden,
 		            untracked.hidden == 1 ? "" : "es");
-	text_finish(&name);
 	untracked_finish(&untracked);
 }
 

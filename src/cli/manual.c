@@ -16,6 +16,9 @@ static const struct entry environment[] = {
          "The directory of segments, for programs and for this command, instead of "
          "those under FILES."},
 	{"MESHTALLY_MAX_BYTES", "How large a program's segment may become."},
+	{"MESHTALLY_OPENCL_LAYER",
+         "The file of the OpenCL layer that `meshtally run --opencl` takes, "
+         "instead of the one installed with this command."},
 	{"MESHTALLY_STATE_DIR",
          "Where `meshtally serve` keeps its post-mortems and `meshtally leaks "
          "--dead` finds them, instead of those under FILES."},

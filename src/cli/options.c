@@ -57,6 +57,14 @@ const struct option_row option_rows[] = {
 	{OPTION_KEEP, 0, "keep", "FILE", "keep a snapshot of the program in FILE", NULL},
 	{OPTION_AT, 0, "at", "WHEN",
          "when --keep takes it: exit (default), peak, failure, or\nmark=NAME:N", when_words},
+	{OPTION_OPENCL, 0, "opencl", NULL,
+         "put meshtally's layer into the program's OpenCL: every\nbuffer is seen, of any "
+         "driver, with no change",
+         NULL},
+	{OPTION_DEVICE_MEMORY, 0, "device-memory", "SIZE",
+         "with --opencl: allocations beyond SIZE fail, on each\ndevice, as on one of that size "
+         "(512M, 2GiB)",
+         NULL},
 	{OPTION_FAIL_ON_GROWTH, 0, "fail-on-growth", NULL,
          "exit with status 4 if more is held in B", NULL},
 	{OPTION_CHECK, 'c', "check", NULL, "exit with status 4 if there is something to report",
@@ -205,6 +213,10 @@ static const char *take_word(struct options *options, uint64_t bit, const char *
 		if (!duration(argument, &options->for_ns))
 			return "a time up to a day, as 10s, 5m or 1h";
 		break;
+	case OPTION_DEVICE_MEMORY:
+		if (!option_size(argument, &options->device_memory) || options->device_memory == 0)
+			return "a size such as 512M or 2GiB";
+		break;
 	case OPTION_AT:
 		if (strchr(when_words[word], '=') != NULL && !is_mark(argument))
 			return "mark=NAME:N";
@@ -238,12 +250,12 @@ static const char *take(struct options *options, uint64_t bit, const char *argum
 	bool *flags[] = {&options->dead,           &options->once,         &options->all,
 	                 &options->long_form,      &options->fail_on_leak, &options->help,
 	                 &options->fail_on_growth, &options->check,        &options->no_color,
-	                 &options->ascii};
+	                 &options->ascii,          &options->opencl};
 	static const uint64_t flag_bits[] = {
 		OPTION_DEAD,           OPTION_ONCE,         OPTION_ALL,
 		OPTION_LONG,           OPTION_FAIL_ON_LEAK, OPTION_HELP,
 		OPTION_FAIL_ON_GROWTH, OPTION_CHECK,        OPTION_NO_COLOR,
-		OPTION_ASCII};
+		OPTION_ASCII,          OPTION_OPENCL};
 	if ((bit & OPTION_SERVE) != 0)
 		return serve_options_take(options->serve, bit, argument, word);
 	if (bit == OPTION_DEAD_ONLY)
@@ -353,6 +365,9 @@ static int check_arguments(const struct options *options, struct text *error)
 	else if (options->at != NULL && options->keep == NULL)
 		text_add(error,
 		         "--at says when to take the snapshot of --keep FILE, which is missing");
+	else if (options->device_memory != 0 && !options->opencl)
+		text_add(error, "--device-memory is a limit that the OpenCL layer keeps: it goes "
+		                "with --opencl");
 	else if (options->json && (options->screen != NULL || options->filter != NULL))
 		text_add(error, "--json prints devices and processes, so that --screen and "
 		                "--filter do not go with it (-d, -p and -k do)");

@@ -28,4 +28,7 @@ bool option_of_verb(const struct option_row *row, const struct verb *verb);
 /* Which of the words an argument is, or -1. */
 int option_word(const struct option_row *row, const char *argument);
 
+/* "4096", "512K", "64MB", "2GiB": units are powers of 1,024, as in all that is printed. */
+bool option_size(const char *text, uint64_t *ret_bytes);
+
 #endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "show.h"
 
+#include "even.h"
 #include "safe.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +53,14 @@ void cell_bytes(struct table *table, uint64_t bytes, bool known, bool exact)
 	table_cell(table, "%s", known ? units_bytes(&figure, bytes, exact) : "-");
 }
 
+void cell_address(struct table *table, uint64_t address)
+{
+	if (address == SEGMENT_NO_ADDRESS)
+		table_cell(table, "-");
+	else
+		table_cell(table, "0x%" PRIx64, address);
+}
+
 void cell_count(struct table *table, uint64_t count)
 {
 	char figure[UNITS_SIZE];
@@ -60,15 +70,16 @@ void cell_count(struct table *table, uint64_t count)
 
 enum { ROWS_WIDTH = 32 };
 
-void cell_rows(struct table *table, const uint32_t *rows, size_t count)
+void cell_rows(struct table *table, const struct machine *machine, const uint32_t *rows,
+               size_t count)
 {
 	struct text text = {0};
 
-	units_ranges(&text, rows, count);
+	row_names(&text, machine, rows, count);
 	if (text.length > ROWS_WIDTH) /* a scattered set: how many says more than a cut-off list */
 		table_cell(table, "%zu devices", count);
 	else
-		table_cell(table, "%s", count != 0 ? text_string(&text) : "-");
+		table_cell(table, "%s", text_string(&text));
 	text_finish(&text);
 }
 

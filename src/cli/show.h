@@ -21,8 +21,10 @@ int show_text(struct text *out);
 int show_json(json_t *root);
 
 void cell_bytes(struct table *table, uint64_t bytes, bool known, bool exact);
+void cell_address(struct table *table, uint64_t address);
 void cell_count(struct table *table, uint64_t count);
-void cell_rows(struct table *table, const uint32_t *rows, size_t count);
+void cell_rows(struct table *table, const struct machine *machine, const uint32_t *rows,
+               size_t count);
 
 /* The last part of a path of a program: what people call it. */
 void text_command(struct text *text, const char *command, size_t width);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Notes below tables: where figures come from, and where sources do not agree. */
+#include "even.h"
 #include "render.h"
 #include "safe.h"
 
@@ -56,10 +57,9 @@ struct alike {
 };
 
 /* "device 3" or "devices 0-7" */
-static void text_alike(struct text *line, struct alike *alike)
+static void text_alike(struct text *line, const struct scene *scene, struct alike *alike)
 {
-	text_add(line, alike->rows.count == 1 ? "device " : "devices ");
-	units_ranges(line, alike->rows.items, alike->rows.count);
+	device_names(line, &scene->machine, alike->rows.items, alike->rows.count);
 	vec_finish(&alike->rows);
 }
 
@@ -84,7 +84,7 @@ static void witness_line(const struct scene *scene, const struct machine_witness
 	char a[UNITS_SIZE], b[UNITS_SIZE];
 
 	text_addf(line, "process %" PRId32 ", ", process->pid);
-	text_alike(line, alike);
+	text_alike(line, scene, alike);
 	text_add(line, ", ");
 	safe_terminal(line, scene->machine.kind_names[witness->kind]);
 	text_addf(line, ": %s %s, %s of what %s says",

@@ -60,6 +60,8 @@ enum option_bit {
 	OPTION_NO_COLOR = 1ull << 35,
 	OPTION_ASCII = 1ull << 36,
 	OPTION_FOR = 1ull << 37,
+	OPTION_OPENCL = 1ull << 38,
+	OPTION_DEVICE_MEMORY = 1ull << 39,
 	OPTION_FILTERS = OPTION_DEVICE | OPTION_PID | OPTION_KIND,
 	OPTION_DATA = OPTION_FILTERS | OPTION_JSON | OPTION_FROM,
 	OPTION_MONITOR = OPTION_ONCE | OPTION_ALL | OPTION_REFRESH | OPTION_LIMIT | OPTION_SCREEN |
@@ -97,6 +99,8 @@ struct options {
 	bool dead, once, all, long_form, help;
 	bool fail_on_leak, fail_on_growth, check;
 	bool no_color, ascii;
+	bool opencl;
+	uint64_t device_memory; /* bytes; 0: not given */
 	const char *keep, *at;
 	const char *screen, *filter; /* of the monitor; NULL: not given */
 	unsigned refresh_ms;         /* 0: not given */

@@ -87,7 +87,7 @@ static void print_line(struct table *table, const struct scene *scene,
 	               figure_bytes(figure) != figure->unclassified_bytes;
 	char percent[UNITS_SIZE];
 
-	cell_rows(table, line->rows.items, line->rows.count);
+	cell_rows(table, &scene->machine, line->rows.items, line->rows.count);
 	if (long_form && device->unique_id != 0)
 		table_cell(table, "0x%" PRIx64, device->unique_id);
 	else
@@ -113,12 +113,15 @@ static void print_line(struct table *table, const struct scene *scene,
 static void print_kinds(const struct scene *scene, bool on_device, bool long_form, size_t width,
                         struct text *out)
 {
+	uint32_t rows =
+		on_device ? machine_chips(&scene->machine) : machine_shown_rows(&scene->machine);
 	struct device_lines lines = {0};
 	struct device_line *line;
 	struct table table;
 
+	/* Of the host's memory, what is for no device yet is a line like the others. */
 	for (uint32_t kind = 0; kind < scene->machine.kind_count; kind++)
-		for (uint32_t row = 0; row < scene->machine.devices.count; row++)
+		for (uint32_t row = 0; row < rows; row++)
 			if (machine_kind_on_device(&scene->machine, kind) == on_device)
 				add_line(&lines, scene, row, kind, long_form);
 	table_init(&table, columns, ARRAY_COUNT(columns));
@@ -134,9 +137,58 @@ static void print_kinds(const struct scene *scene, bool on_device, bool long_for
 	vec_finish(&lines.lines);
 }
 
+/* What a process (NULL: all that are selected) has on no device yet. */
+static void sum_unplaced(const struct scene *scene, const struct machine_process *process,
+                         struct machine_figure *ret_sum)
+{
+	const struct machine *machine = &scene->machine;
+	struct machine_figure figure;
+
+	*ret_sum = (struct machine_figure){0};
+	for (uint32_t kind = 0; kind < machine->kind_count; kind++) {
+		bool has = process == NULL
+		                   ? scene_figure(scene, machine_chips(machine), kind, &figure)
+		                   : machine_process_figure(machine, process,
+		                                            machine_chips(machine), kind, &figure);
+
+		if (has && machine_kind_on_device(machine, kind) &&
+		    selection_has_kind(&scene->selection, kind))
+			figure_add(ret_sum, &figure);
+	}
+}
+
+/* Behind the devices, since it is none. */
+static void print_unplaced(const struct scene *scene, size_t width, struct text *out)
+{
+	const struct machine_process *process;
+	struct machine_figure sum = {0}, own;
+	char bytes[UNITS_SIZE], buffers[UNITS_SIZE];
+	struct text line = {0};
+	size_t processes = 0;
+
+	if (machine_has_unplaced(&scene->machine))
+		sum_unplaced(scene, NULL, &sum);
+	if (figure_buffers(&sum) == 0)
+		return;
+	vec_for (process, &scene->machine.processes) {
+		if (!process->counted || !selection_has_process(&scene->selection, process))
+			continue;
+		sum_unplaced(scene, process, &own);
+		processes += figure_buffers(&own) != 0;
+	}
+	text_addf(&line, "%s  %s%s in %s buffer%s of %zu process%s: ", unplaced_name,
+	          sum.exact ? "" : "~", units_bytes_short(&bytes, figure_bytes(&sum)),
+	          units_count(&buffers, figure_buffers(&sum)), figure_buffers(&sum) == 1 ? "" : "s",
+	          processes, processes == 1 ? "" : "es");
+	text_add(&line, "in contexts of several devices, not used on any yet");
+	safe_wrap(out, line.bytes, width, 10);
+	text_finish(&line);
+}
+
 void devices_table(const struct scene *scene, bool long_form, size_t width, struct text *out)
 {
 	print_kinds(scene, true, long_form, width, out);
+	print_unplaced(scene, width, out);
 	print_kinds(scene, false, long_form, width, out);
 }
 
@@ -153,8 +205,7 @@ static void print_cores(const struct scene *scene, const struct core_report *rep
 		report->headroom < 0 ? (uint64_t)-report->headroom : (uint64_t)report->headroom;
 	char figure[UNITS_SIZE];
 
-	(void)scene;
-	cell_rows(table, rows, count);
+	cell_rows(table, &scene->machine, rows, count);
 	cell_count(table, report->programs);
 	cell_bytes(table, report->resident_bytes, true, true);
 	cell_bytes(table, report->fullest_bytes, true, true);
@@ -168,13 +219,13 @@ static void print_cores(const struct scene *scene, const struct core_report *rep
 
 static void cores_text(const struct scene *scene, size_t width, struct text *out)
 {
-	uint32_t *rows = mem_calloc(scene->machine.devices.count, sizeof(*rows));
+	uint32_t *rows = mem_calloc(machine_chips(&scene->machine), sizeof(*rows));
 	struct core_report report, before = {0};
 	struct table table;
 	size_t count = 0;
 
 	table_init(&table, core_columns, ARRAY_COUNT(core_columns));
-	for (uint32_t row = 0; row < scene->machine.devices.count; row++) {
+	for (uint32_t row = 0; row < machine_chips(&scene->machine); row++) {
 		if (!selection_has_device(&scene->selection, row))
 			continue;
 		memset(&report, 0, sizeof(report));
@@ -219,14 +270,14 @@ static void print_heading(const struct scene *scene, struct text *out)
 
 	vec_for (process, &scene->machine.processes)
 		processes += process->counted && holds_something(scene, process);
-	for (size_t i = 0; i < scene->machine.devices.count; i++) {
+	for (size_t i = 0; i < machine_chips(&scene->machine); i++) {
 		const char *here = scene->machine.devices.items[i].arch;
 
 		same = same && (arch[0] == '\0' || strcmp(arch, here) == 0);
 		arch = here;
 	}
-	text_addf(out, "%zu device%s", scene->machine.devices.count,
-	          scene->machine.devices.count == 1 ? "" : "s");
+	text_addf(out, "%" PRIu32 " device%s", machine_chips(&scene->machine),
+	          machine_chips(&scene->machine) == 1 ? "" : "s");
 	if (same && arch[0] != '\0') {
 		text_add(out, " (");
 		safe_terminal(out, arch);

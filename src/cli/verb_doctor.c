@@ -56,6 +56,7 @@ int verb_doctor(const struct options *options)
 		return status;
 	checkup_host(&checkup, &scene);
 	checkup_server(&checkup, &scene);
+	checkup_opencl(&checkup);
 	checkup_programs(&checkup, &scene);
 	if (options->json) {
 		status = show_json(checkup_json(&checkup));

@@ -47,7 +47,7 @@ static void print_fault(struct table *table, const struct scene *scene,
 	cell_count(table, fault->count);
 	table_cell(table, "%" PRId32, process->pid);
 	if (fault->device < view->device_count)
-		table_cell(table, "%" PRIu32, process->chips[fault->device]);
+		cell_rows(table, &scene->machine, &process->chips[fault->device], 1);
 	else if (fault->space < view->space_count && view->spaces[fault->space].type == SPACE_MESH)
 		table_cell(table, "mesh");
 	else

@@ -124,7 +124,8 @@ static struct survey *survey_scene(const struct options *options, const struct s
 
 	for (size_t i = 0; i < first->views.count; i++)
 		*vec_add(&since) = (struct survey_since){first->views.items[i]->identity,
-		                                         first->views.items[i]->op};
+		                                         first->views.items[i]->op,
+		                                         first->views.items[i]->last_time};
 	request = (struct survey_request){.devices = options->devices.items,
 	                                  .kinds = options->kinds.items,
 	                                  .device_count = options->devices.count,

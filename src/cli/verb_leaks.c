@@ -41,7 +41,7 @@ static void print_leak(struct table *table, const struct scene *scene, const str
 	struct text rows = {0};
 	char figure[UNITS_SIZE];
 
-	even_rows(&rows, leak->on, scene->machine.devices.count);
+	even_rows(&rows, &scene->machine, leak->on);
 	table_cell(table, "%s", verdict_words[leak->verdict]);
 	cell_bytes(table, leak->bytes, true, true);
 	cell_count(table, leak->records);
@@ -81,7 +81,8 @@ static void print_total(const struct scene *scene, const struct leaks *leaks, en
 	for (uint32_t kind = 0; kind < scene->machine.kind_count; kind++) {
 		struct text line = {0};
 
-		even_text(&line, rows, leaks->device_bytes[verdict] + kind * devices, devices);
+		even_text(&line, &scene->machine, rows,
+		          leaks->device_bytes[verdict] + kind * devices, devices);
 		if (line.length != 0) {
 			text_fill(out, ' ', 8);
 			safe_terminal(out, scene->machine.kind_names[kind]);

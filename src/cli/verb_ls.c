@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `meshtally ls`: live buffers, or sums of them. */
+#include "even.h"
 #include "listing.h"
 #include "render.h"
 #include "safe.h"
@@ -34,15 +35,12 @@ static void print_listed(struct table *table, const struct scene *scene,
 
 	cell_bytes(table, buffer->bytes, true, buffer->member_bytes == NULL);
 	cell_bytes(table, listed->total_bytes, listed->devices != 1, true);
-	cell_rows(table, listed->rows.items, listed->rows.count);
+	cell_rows(table, &scene->machine, listed->rows.items, listed->rows.count);
 	table_foreign(table, view->kind_names[buffer->kind]);
 	table_cell(table, "%s", class_words[buffer->class_now]);
 	table_cell(table, "%s", buffer->time_ns != 0 ? units_age(&figure, age) : "-");
 	table_cell(table, "%" PRId32, process->pid);
-	if (buffer->incomplete)
-		table_cell(table, "-");
-	else
-		table_cell(table, "0x%" PRIx64, buffer->address);
+	cell_address(table, buffer->address);
 	cell_bytes(table, buffer->span, true, true);
 	table_cell(table, "0x%" PRIx64, buffer->id);
 	table_foreign(table, view->tags[buffer->tag].path);
@@ -115,8 +113,8 @@ static void text_sum_name(struct text *text, const struct scene *scene, const st
 		rows = mem_calloc(like, sizeof(*rows));
 		for (size_t i = 0; i < like; i++)
 			rows[i] = sum[i].row;
-		text_add(text, like > 1 ? "each of devices " : "device ");
-		units_ranges(text, rows, like);
+		text_add(text, like > 1 ? "each of " : "");
+		device_names(text, &scene->machine, rows, like);
 		free(rows);
 		break;
 	case SUM_BY_KIND:
@@ -149,7 +147,7 @@ static void print_sum(struct table *table, const struct scene *scene, const stru
 }
 
 /* How many sums from here on are devices with the very same figures. */
-static size_t count_alike(const struct sums *sums, size_t from, int key)
+static size_t count_alike(const struct sums *sums, size_t from, int key, uint32_t chips)
 {
 	const struct sum *first = &sums->sums.items[from];
 	size_t count = 1;
@@ -157,7 +155,8 @@ static size_t count_alike(const struct sums *sums, size_t from, int key)
 	while (key == SUM_BY_DEVICE && from + count < sums->sums.count) {
 		const struct sum *next = first + count;
 
-		if (memcmp(first->bytes, next->bytes, sizeof(first->bytes)) != 0 ||
+		if (next->row >= chips ||
+		    memcmp(first->bytes, next->bytes, sizeof(first->bytes)) != 0 ||
 		    first->held != next->held || first->device_buffers != next->device_buffers)
 			break;
 		count++;
@@ -177,7 +176,7 @@ static void sums_text(const struct scene *scene, const struct options *options, 
 	table_init(&table, sum_columns, ARRAY_COUNT(sum_columns));
 	while (at < sums.sums.count &&
 	       (options->limit == 0 || table_rows(&table) < options->limit)) {
-		size_t like = count_alike(&sums, at, options->by);
+		size_t like = count_alike(&sums, at, options->by, machine_chips(&scene->machine));
 
 		print_sum(&table, scene, &sums.sums.items[at], like, options->by, sums.exact);
 		at += like;

@@ -64,19 +64,18 @@ static size_t list_devices(const struct machine_process *process,
 }
 
 /* With `with_held` what was held on them, else their names alone. */
-static void text_devices(struct text *out, const struct machine_process *process,
-                         const struct view_failure *failure, bool with_held)
+static void text_devices(struct text *out, const struct scene *scene,
+                         const struct machine_process *process, const struct view_failure *failure,
+                         bool with_held)
 {
 	uint32_t *rows = mem_calloc(failure->device_count, sizeof(*rows));
 	uint64_t *held = mem_calloc(failure->device_count, sizeof(*held));
 	size_t count = list_devices(process, failure, rows, held);
 
-	if (with_held) {
-		even_text(out, rows, held, count);
-	} else {
-		text_add(out, count == 1 ? "device " : "devices ");
-		units_ranges(out, rows, count);
-	}
+	if (with_held)
+		even_text(out, &scene->machine, rows, held, count);
+	else
+		device_names(out, &scene->machine, rows, count);
 	free(rows);
 	free(held);
 }
@@ -88,8 +87,9 @@ static void end_line(struct text *out, struct text *line, size_t width)
 	text_clear(line);
 }
 
-static void print_title(struct text *out, const struct machine_process *process,
-                        const struct view_failure *failure, size_t width)
+static void print_title(struct text *out, const struct scene *scene,
+                        const struct machine_process *process, const struct view_failure *failure,
+                        size_t width)
 {
 	struct text line = {0};
 	char when[UNITS_SIZE];
@@ -105,9 +105,20 @@ static void print_title(struct text *out, const struct machine_process *process,
 	                             ? process->view->kind_names[failure->kind]
 	                             : "?");
 	text_add(&line, " of ");
-	text_devices(&line, process, failure, false);
+	text_devices(&line, scene, process, failure, false);
 	end_line(out, &line, width);
 	text_finish(&line);
+}
+
+/* A runtime that does not know it says UINT64_MAX. */
+static void text_room(struct text *out, const char *what, uint64_t span)
+{
+	char figure[UNITS_SIZE];
+
+	if (span == UINT64_MAX)
+		text_addf(out, "  %-13s %10s", what, "-");
+	else
+		text_addf(out, "  %-13s %10s per bank", what, units_bytes(&figure, span, true));
 }
 
 static void print_figures(struct text *out, const struct view_failure *failure, size_t width)
@@ -122,23 +133,24 @@ static void print_figures(struct text *out, const struct view_failure *failure, 
 		safe_terminal(&line, failure->tag);
 	}
 	end_line(out, &line, width);
-	text_addf(out, "  free          %10s per bank\n",
-	          units_bytes(&a, failure->free_span, true));
-	text_addf(&line, "  largest hole  %10s per bank",
-	          units_bytes(&a, failure->largest_span, true));
-	if (failure->free_span >= failure->span && failure->largest_span < failure->span)
+	text_room(out, "free", failure->free_span);
+	text_add(out, "\n");
+	text_room(&line, "largest hole", failure->largest_span);
+	if (failure->free_span != UINT64_MAX && failure->free_span >= failure->span &&
+	    failure->largest_span < failure->span)
 		text_add(&line, ": there was enough, but in pieces");
 	end_line(out, &line, width);
 	text_finish(&line);
 }
 
-static void print_head(struct text *out, const struct machine_process *process,
-                       const struct view_failure *failure, size_t width)
+static void print_head(struct text *out, const struct scene *scene,
+                       const struct machine_process *process, const struct view_failure *failure,
+                       size_t width)
 {
 	struct text line = {0};
 	char capacity[UNITS_SIZE];
 
-	print_title(out, process, failure, width);
+	print_title(out, scene, process, failure, width);
 	print_figures(out, failure, width);
 	if (failure->reason[0] != '\0') {
 		text_add(&line, "  it said       \"");
@@ -147,7 +159,7 @@ static void print_head(struct text *out, const struct machine_process *process,
 		end_line(out, &line, width);
 	}
 	text_add(&line, "  held          ");
-	text_devices(&line, process, failure, true);
+	text_devices(&line, scene, process, failure, true);
 	if (failure->device_count != 0 && failure->devices[0].capacity != 0)
 		text_addf(&line, ", of %s",
 		          units_bytes_short(&capacity, failure->devices[0].capacity));
@@ -155,8 +167,9 @@ static void print_head(struct text *out, const struct machine_process *process,
 	text_finish(&line);
 }
 
-static void print_lines(struct text *out, const struct machine_process *process,
-                        const struct view_failure *failure, size_t limit, size_t width)
+static void print_lines(struct text *out, const struct scene *scene,
+                        const struct machine_process *process, const struct view_failure *failure,
+                        size_t limit, size_t width)
 {
 	const struct segment_view *view = process->view;
 	struct composition lines;
@@ -179,9 +192,11 @@ static void print_lines(struct text *out, const struct machine_process *process,
 	}
 	if (lines.lines.count != 0) {
 		text_add(out, "\n  Who held what");
-		if (failure->device_count != 1 && failure->devices[0].device < view->device_count)
-			text_addf(out, " on device %" PRIu32,
-			          process->rows[failure->devices[0].device]);
+		if (failure->device_count != 1 && failure->devices[0].device < view->device_count) {
+			text_add(out, " on ");
+			device_names(out, &scene->machine,
+			             &process->rows[failure->devices[0].device], 1);
+		}
 		text_add(out, ":\n");
 		table_print(&table, width, out);
 	}
@@ -202,7 +217,7 @@ static void print_frees(struct text *out, const struct view_failure *failure,
 		const struct view_failure_buffer *buffer =
 			&failure->buffers[advice->order[advice->first + i]];
 
-		table_cell(&table, "0x%" PRIx64, buffer->address);
+		cell_address(&table, buffer->address);
 		cell_bytes(&table, buffer->span, true, true);
 		cell_bytes(&table, buffer->bytes, true, true);
 		table_cell(&table, "0x%" PRIx64, buffer->id);
@@ -223,7 +238,10 @@ static void advice_line(struct text *out, const struct advice *advice)
 	bool one = advice->count == 1;
 	char a[UNITS_SIZE], b[UNITS_SIZE];
 
-	if (!advice->known && advice->complete)
+	if (!advice->placed)
+		text_add(out, "  Which frees would have been enough is not known: the runtime does "
+		              "not tell where buffers lie.");
+	else if (!advice->known && advice->complete)
 		text_add(out, "  No free would have been enough: what the runtime holds is in the "
 		              "way.");
 	else if (!advice->known)
@@ -260,10 +278,9 @@ void oom_failure_text(const struct scene *scene, const struct machine_process *p
                       const struct view_failure *failure, size_t limit, size_t width,
                       struct text *out)
 {
-	(void)scene;
-	print_head(out, process, failure, width != 0 ? width : SENTENCE_WIDTH);
+	print_head(out, scene, process, failure, width != 0 ? width : SENTENCE_WIDTH);
 	print_advice(out, process->view, failure, limit, width);
-	print_lines(out, process, failure, limit, width);
+	print_lines(out, scene, process, failure, limit, width);
 }
 
 /* Whether a failure is on one of the devices and of a kind that were asked for. */
@@ -309,14 +326,19 @@ void oom_text(const struct scene *scene, const struct options *options, size_t w
 		                   "No allocation has failed.", width, out);
 }
 
+static json_t *json_room(uint64_t span)
+{
+	return json_known(span, span != UINT64_MAX);
+}
+
 static json_t *failure_buffer_json(const struct view_failure_buffer *buffer)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o}", "id", json_hex(buffer->id),
-	                 "address", json_hex(buffer->address), "bytes", json_amount(buffer->bytes),
-	                 "span_bytes_per_bank", json_amount(buffer->span), "class",
-	                 buffer->class_then < CLASS_LIMIT ? class_words[buffer->class_then] : "",
-	                 "tag", json_foreign_known(buffer->tag), "site",
-	                 json_foreign_known(buffer->site));
+	return json_pack(
+		"{s:o, s:o, s:o, s:o, s:s, s:o, s:o}", "id", json_hex(buffer->id), "address",
+		json_address(buffer->address), "bytes", json_amount(buffer->bytes),
+		"span_bytes_per_bank", json_amount(buffer->span), "class",
+		buffer->class_then < CLASS_LIMIT ? class_words[buffer->class_then] : "", "tag",
+		json_foreign_known(buffer->tag), "site", json_foreign_known(buffer->site));
 }
 
 static json_t *advice_json(const struct segment_view *view, const struct view_failure *failure)
@@ -329,7 +351,8 @@ static json_t *advice_json(const struct segment_view *view, const struct view_fa
 		json_array_append_new(
 			buffers,
 			failure_buffer_json(&failure->buffers[advice.order[advice.first + i]]));
-	json = json_pack("{s:b, s:b, s:o, s:o, s:o, s:o}", "enough", advice.known,
+	json = json_pack("{s:o, s:b, s:o, s:o, s:o, s:o}", "enough",
+	                 advice.placed ? json_boolean(advice.known) : json_null(),
 	                 "all_buffers_known", advice.complete, "bytes",
 	                 json_known(advice.bytes, advice.known), "span_bytes_per_bank",
 	                 json_known(advice.span, advice.known), "hole_bytes_per_bank",
@@ -386,9 +409,8 @@ json_t *oom_failure_json(const struct scene *scene, const struct machine_process
 	                            : json_null());
 	json_object_set_new(json, "asked_bytes", json_amount(failure->bytes));
 	json_object_set_new(json, "asked_bytes_per_bank", json_amount(failure->span));
-	json_object_set_new(json, "free_bytes_per_bank", json_amount(failure->free_span));
-	json_object_set_new(json, "largest_hole_bytes_per_bank",
-	                    json_amount(failure->largest_span));
+	json_object_set_new(json, "free_bytes_per_bank", json_room(failure->free_span));
+	json_object_set_new(json, "largest_hole_bytes_per_bank", json_room(failure->largest_span));
 	json_object_set_new(json, "reason", json_foreign_known(failure->reason));
 	json_object_set_new(json, "tag", json_foreign_known(failure->tag));
 	for (uint32_t i = 0; i < failure->device_count; i++) {

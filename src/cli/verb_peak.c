@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `meshtally peak`: what the highest usage was made of, per process, kind and devices. */
 #include "composition.h"
+#include "even.h"
 #include "render.h"
 #include "safe.h"
 
@@ -31,19 +32,21 @@ static void add_peak(struct peaks *peaks, const struct scene *scene,
 {
 	const struct segment_view *view = process->view;
 	const struct view_figure *figure = &view->figures[kind * view->device_count + device];
+	uint32_t chips = machine_chips(&scene->machine), row = process->rows[device];
 	const struct view_frame *frame = figure->frame != 0 && figure->frame <= view->frame_count
 	                                         ? &view->frames[figure->frame - 1]
 	                                         : NULL;
 	struct peak *peak;
 
-	if (figure->peak == 0 || !selection_has_device(&scene->selection, process->rows[device]) ||
+	if (figure->peak == 0 || !selection_has_device(&scene->selection, row) ||
 	    !selection_has_kind(&scene->selection, process->kinds[kind]))
 		return;
 	vec_for (peak, &peaks->peaks) {
 		if (peak->kind == kind && peak->held == figure->peak &&
+		    (row < chips) == (peak->rows.items[0] < chips) &&
 		    (peak->frame == frame ||
 		     (peak->frame != NULL && frame != NULL && peak->frame->op == frame->op))) {
-			*vec_add(&peak->rows) = process->rows[device];
+			*vec_add(&peak->rows) = row;
 			return;
 		}
 	}
@@ -52,7 +55,7 @@ static void add_peak(struct peaks *peaks, const struct scene *scene,
 	peak->held = figure->peak;
 	peak->frame = frame;
 	peak->device = device;
-	*vec_add(&peak->rows) = process->rows[device];
+	*vec_add(&peak->rows) = row;
 }
 
 static int by_number(const void *a, const void *b)
@@ -127,8 +130,8 @@ static void print_composition(const struct segment_view *view, const struct peak
 	composition_finish(&lines);
 }
 
-static void print_peak(const struct machine_process *process, const struct peak *peak, size_t limit,
-                       size_t width, struct text *out)
+static void print_peak(const struct scene *scene, const struct machine_process *process,
+                       const struct peak *peak, size_t limit, size_t width, struct text *out)
 {
 	const struct segment_view *view = process->view;
 	const struct view_figure *figure =
@@ -136,8 +139,8 @@ static void print_peak(const struct machine_process *process, const struct peak 
 	char a[UNITS_SIZE], b[UNITS_SIZE];
 
 	safe_terminal(out, view->kind_names[peak->kind]);
-	text_add(out, peak->rows.count == 1 ? ", device " : ", devices ");
-	units_ranges(out, peak->rows.items, peak->rows.count);
+	text_add(out, ", ");
+	device_names(out, &scene->machine, peak->rows.items, peak->rows.count);
 	text_addf(out, ": peak %s%s", units_bytes_short(&a, peak->held),
 	          peak->rows.count == 1 ? "" : " each");
 	if (figure->capacity != 0)
@@ -173,7 +176,7 @@ void peak_process_text(const struct scene *scene, const struct machine_process *
 		qsort(peaks.peaks.items, peaks.peaks.count, sizeof(*peaks.peaks.items),
 		      highest_first);
 	for (size_t i = 0; i < peaks.peaks.count; i++)
-		print_peak(process, &peaks.peaks.items[i], limit, width, out);
+		print_peak(scene, process, &peaks.peaks.items[i], limit, width, out);
 	peaks_finish(&peaks);
 }
 

@@ -81,7 +81,7 @@ static void print_process(struct table *table, const struct scene *scene,
 		table_cell(table, "%" PRId32, view->rank);
 	else
 		table_cell(table, "-");
-	cell_rows(table, process->devices.items, process->devices.count);
+	cell_rows(table, &scene->machine, process->devices.items, process->devices.count);
 	cell_figure(table, has_dram, &dram);
 	cell_figure(table, has_l1, &l1);
 	cell_figure(table, other.present && figure_bytes(&other) != 0, &other);

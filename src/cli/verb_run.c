@@ -4,6 +4,8 @@
 #include "probe.h"
 #include "run_child.h"
 #include "run_mark.h"
+#include "run_opencl.h"
+#include "run_silence.h"
 #include "run_summary.h"
 #include "safe.h"
 #include "segment_file.h"
@@ -33,6 +35,7 @@ struct run {
 	char keep_file[PATH_MAX];
 	struct stat keep_before; /* of an older file of that name */
 	struct text keep_note, silence;
+	struct run_opencl opencl;
 	int wait_status;
 };
 
@@ -81,7 +84,7 @@ static bool keeps_inside(const struct options *options)
 static int start(struct run *run)
 {
 	const struct options *options = run->options;
-	const char *environment[9] = {"MESHTALLY", "1", "MESHTALLY_RUN"};
+	const char *environment[13] = {"MESHTALLY", "1", "MESHTALLY_RUN"};
 	char id[17];
 	char directory[256];
 	size_t count = 3;
@@ -98,47 +101,30 @@ static int start(struct run *run)
 		environment[count++] = "MESHTALLY_KEEP_AT";
 		environment[count++] = options->at;
 	}
+	if (options->opencl) {
+		environment[count++] = "OPENCL_LAYERS";
+		environment[count++] = text_string(&run->opencl.layers);
+	}
+	if (options->device_memory != 0) {
+		environment[count++] = "MESHTALLY_OPENCL_DEVICE_MEMORY";
+		environment[count++] = run->opencl.device_memory;
+	}
 	clock_gettime(CLOCK_MONOTONIC, &run->start);
 	return run_child_start(&run->child, options->arguments, environment);
-}
-
-static bool has_counters(const struct scene *scene, pid_t pid)
-{
-	for (size_t i = 0; i < scene->counters.devices.count; i++)
-		for (uint32_t p = 0; p < scene->counters.devices.items[i].process_count; p++)
-			if (scene->counters.devices.items[i].processes[p].pid == pid)
-				return true;
-	return false;
 }
 
 /* Why there is no segment, and what would bring buffers. */
 static void explain_silence(struct run *run, bool running, struct text *out)
 {
-	enum probe_program program = probe_program(run->options->arguments[0]);
-	bool library = run->probe.library || program == PROGRAM_WITH;
-	struct scene scene = {0};
+	struct run_silence silence = {
+		.program = run->options->arguments[0],
+		.pid = run->child.pid,
+		.opencl = run->options->opencl,
+		.running = running,
+		.probe = run->probed ? &run->probe : NULL,
+	};
 
-	if (library && running) {
-		text_add(out,
-		         "  libmeshtally is in the program, but has not reported anything yet: no "
-		         "device was opened.\n");
-	} else if (library) {
-		text_add(out,
-		         "  libmeshtally is in the program, but it opened no device, or could not "
-		         "write: see `meshtally doctor`.\n");
-	} else {
-		text_add(out,
-		         "  libmeshtally is not in the program: nothing tells of its buffers.\n"
-		         "  Build its runtime with libmeshtally (pkg-config meshtally), or preload "
-		         "an adapter for it.\n");
-	}
-	if (!library && program == PROGRAM_SCRIPT && !run->probed)
-		text_add(out, "  (It is a script: what it ran was not looked at.)\n");
-	tt_counters_scan(tt_counters_dir(), &scene.counters);
-	if (has_counters(&scene, run->child.pid))
-		text_add(out,
-		         "  Its totals are known from tt-metal's counters: `meshtally devices`.\n");
-	tt_counters_finish(&scene.counters);
+	run_silence_explain(&silence, out);
 }
 
 static int read_run(const struct run *run, enum view_depth depth, struct scene *scene)
@@ -319,6 +305,48 @@ static int start_fails(const struct run *run, int error)
 	return error == -ENOENT ? 127 : 126;
 }
 
+/* "meshtally run: note: ..." for each line. */
+static void print_notes(const char *notes)
+{
+	for (size_t length; *notes != '\0'; notes += length + (notes[length] == '\n')) {
+		length = strcspn(notes, "\n");
+		fprintf(stderr, "meshtally run: note: %.*s\n", (int)length, notes);
+	}
+}
+
+static int prepare_opencl(struct run *run)
+{
+	struct text error = {0};
+	int result;
+
+	if (!run->options->opencl)
+		return STATUS_OK;
+	result = run_opencl_prepare(&run->opencl, run->options, &error);
+	if (result == 0)
+		print_notes(text_string(&run->opencl.notes));
+	else
+		verb_fails(run->options, "--opencl: %s", text_string(&error));
+	text_finish(&error);
+	return result == 0 ? STATUS_OK : STATUS_FAILED;
+}
+
+static int run_program(struct run *run)
+{
+	int status, error = start(run);
+
+	if (error != 0) {
+		run_mark_clear(&run->mark);
+		return start_fails(run, error);
+	}
+	if (run_child_wait(&run->child, SILENCE_MS, &run->wait_status) == 0) {
+		look_for_segments(run);
+		run_child_wait(&run->child, -1, &run->wait_status);
+	}
+	status = finish(run);
+	run_mark_clear(&run->mark);
+	return status;
+}
+
 int verb_run(const struct options *options)
 {
 	struct run run = {.options = options};
@@ -326,16 +354,9 @@ int verb_run(const struct options *options)
 
 	if (error != 0)
 		return verb_fails(options, "--keep '%s': %s", options->keep, strerror(-error));
-	error = start(&run);
-	if (error != 0) {
-		run_mark_clear(&run.mark);
-		return start_fails(&run, error);
-	}
-	if (run_child_wait(&run.child, SILENCE_MS, &run.wait_status) == 0) {
-		look_for_segments(&run);
-		run_child_wait(&run.child, -1, &run.wait_status);
-	}
-	status = finish(&run);
-	run_mark_clear(&run.mark);
+	status = prepare_opencl(&run);
+	if (status == STATUS_OK)
+		status = run_program(&run);
+	run_opencl_finish(&run.opencl);
 	return status;
 }

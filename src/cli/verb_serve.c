@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `meshtally serve`: its options, and the way into the server. */
+#include "options.h"
 #include "server.h"
-#include "verb.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -32,26 +32,7 @@ static bool take_number(const char *text, int base, unsigned long long *ret, cha
 
 static const char *take_size(const char *text, uint64_t *ret)
 {
-	static const char suffixes[] = "KMGT";
-	unsigned long long value;
-	char *end;
-	const char *suffix;
-
-	if (!take_number(text, 10, &value, &end))
-		return "a size such as 64M or 1G";
-	suffix = *end != '\0' ? strchr(suffixes, *end) : NULL;
-	if (suffix != NULL) {
-		unsigned shift = 10 * (unsigned)(suffix - suffixes + 1);
-
-		if (value > UINT64_MAX >> shift)
-			return "a size such as 64M or 1G";
-		value <<= shift;
-		end++;
-	}
-	if (*end != '\0')
-		return "a size such as 64M or 1G";
-	*ret = value;
-	return NULL;
+	return option_size(text, ret) ? NULL : "a size such as 64M or 1G";
 }
 
 static const char *take_mode(const char *text, mode_t *ret)

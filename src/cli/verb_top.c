@@ -72,9 +72,9 @@ void top_text(const struct scene *scene, const struct options *options, size_t w
 	}
 	vec_for (process, &scene->machine.processes)
 		live += process->counted && selection_has_process(&scene->selection, process);
-	text_addf(out, "meshtally  %s  %zu device%s, %zu process%s\n",
-	          units_time(&when, scene->now_ns), scene->machine.devices.count,
-	          scene->machine.devices.count == 1 ? "" : "s", live, live == 1 ? "" : "es");
+	text_addf(out, "meshtally  %s  %" PRIu32 " device%s, %zu process%s\n",
+	          units_time(&when, scene->now_ns), machine_chips(&scene->machine),
+	          machine_chips(&scene->machine) == 1 ? "" : "s", live, live == 1 ? "" : "es");
 	devices_table(scene, false, width, out);
 	if (live != 0) {
 		text_add(out, "\n");

@@ -11,8 +11,13 @@ const struct verb verbs[] = {
 	{"run", "-- PROGRAM [ARGUMENT...]", "Run a program with tracking on, and sum up at its end",
          "Exits as the program does (128 + N after signal N). The summary goes to\n"
          "standard error: a failed allocation first if there was one, then the peak and\n"
-         "what made it, then what is left and by whom.\n",
-         OPTION_FAIL_ON_LEAK | OPTION_KEEP | OPTION_AT | OPTION_JSON_FILE, 1, -1, verb_run},
+         "what made it, then what is left and by whom.\n"
+         "With --opencl the program's OpenCL buffers are seen, whatever its driver: a\n"
+         "layer is put before the driver by OPENCL_LAYERS, next to the program and with\n"
+         "the layers that are in there already.\n",
+         OPTION_FAIL_ON_LEAK | OPTION_KEEP | OPTION_AT | OPTION_OPENCL | OPTION_DEVICE_MEMORY |
+                 OPTION_JSON_FILE,
+         1, -1, verb_run},
 	{"devices", "", "What is held on each device, by kind of memory",
          "Devices that are alike share a line, whose figures are for each of them. HELD\n"
          "is what counts against the capacity: bytes with padding, on all banks. KB, MB\n"

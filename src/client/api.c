@@ -268,6 +268,22 @@ MT_API mt_result mt_free_on(mt_space space, uint64_t id, mt_space device)
 	return result;
 }
 
+MT_API mt_result mt_move(mt_space space, uint64_t id, mt_space to, mt_tag tag)
+{
+	struct writer_call call;
+	mt_result result = is_on() ? client_enter(&call) : MT_OFF;
+	bool grows;
+
+	if (result != MT_OK)
+		return result;
+	result = writer_move(&CLIENT->writer, space, id, to, tag);
+	grows = writer_wants_growth(&CLIENT->writer);
+	client_leave();
+	if (grows)
+		client_grow();
+	return result;
+}
+
 MT_API mt_result mt_alloc_failed(const struct mt_failure *failure)
 {
 	struct mt_failure ours;

@@ -252,9 +252,11 @@ static void replay_device(struct writer *w, const struct kept_space *kept, uint1
 	                                 .arch = kept->has_name ? kept->name : NULL,
 	                                 .bus = kept->has_bus ? kept->bus : NULL,
 	                                 .memories = kept->memories,
-	                                 .memory_count = kept->memory_count};
+	                                 .memory_count = kept->memory_count,
+	                                 .flags = kept->flags};
+	uint16_t space_flags = (uint16_t)(flags | (kept->flags & MT_UNIQUE_IDS));
 
-	if (writer_open_device(w, kept->handle, &device, (uint16_t)(flags | kept->flags)) == MT_OK)
+	if (writer_open_device(w, kept->handle, &device, space_flags) == MT_OK)
 		writer_ready(w, kept->handle, NULL);
 }
 

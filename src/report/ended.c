@@ -175,7 +175,7 @@ json_t *ended_json(const struct scene *scene, const struct ended *ended)
 	json_object_set_new(json, "device_buffers", json_amount(ended->device_buffers));
 	json_object_set_new(json, "total_bytes", json_amount(ended->total_bytes));
 	json_object_set_new(json, "faults", json_amount(ended->faults));
-	json_object_set_new(json, "rows", json_rows(ended->on, scene->machine.devices.count));
+	json_object_set_new(json, "rows", json_rows(&scene->machine, ended->on));
 	json_object_set_new(json, "file",
 	                    ended->file != NULL ? json_foreign(ended->file) : json_null());
 	return json;

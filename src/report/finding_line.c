@@ -35,7 +35,7 @@ void finding_line(struct text *out, const struct machine *machine, const struct 
 		return;
 	}
 	text_add(out, "device ");
-	even_rows(out, finding->on, machine->devices.count);
+	even_rows(out, machine, finding->on);
 	text_add(out, ", ");
 	safe_terminal(out, machine->kind_names[finding->kind]);
 	text_add(out, ": ");

@@ -23,6 +23,11 @@ json_t *json_hex_known(uint64_t name)
 	return name != 0 ? json_hex(name) : json_null();
 }
 
+json_t *json_address(uint64_t address)
+{
+	return address != SEGMENT_NO_ADDRESS ? json_hex(address) : json_null();
+}
+
 json_t *json_foreign(const char *foreign)
 {
 	struct text text = {0};
@@ -44,11 +49,11 @@ json_t *json_time(uint64_t realtime_ns)
 	return realtime_ns != 0 ? json_real((double)realtime_ns / 1e9) : json_null();
 }
 
-json_t *json_rows(const unsigned char *on, size_t count)
+json_t *json_rows(const struct machine *machine, const unsigned char *on)
 {
 	json_t *rows = json_array();
 
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < machine->devices.count; i++)
 		if (on[i])
 			json_array_append_new(rows, json_integer((json_int_t)i));
 	return rows;

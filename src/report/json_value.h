@@ -13,11 +13,12 @@
 json_t *json_amount(uint64_t amount);
 json_t *json_known(uint64_t amount, bool known);
 json_t *json_hex(uint64_t name);
-json_t *json_hex_known(uint64_t name); /* null for 0 */
+json_t *json_hex_known(uint64_t name);  /* null for 0 */
+json_t *json_address(uint64_t address); /* null for SEGMENT_NO_ADDRESS */
 json_t *json_foreign(const char *foreign);
 json_t *json_foreign_known(const char *foreign); /* null for "" */
 json_t *json_time(uint64_t realtime_ns);         /* unix seconds; null for 0 */
-json_t *json_rows(const unsigned char *on, size_t count);
+json_t *json_rows(const struct machine *machine, const unsigned char *on);
 json_t *json_kind(const struct machine *machine, uint32_t kind);
 json_t *json_process(const struct machine_process *process); /* {"pid":..,"command":..} */
 

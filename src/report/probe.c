@@ -1,83 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe.h"
 
-#include "memory.h"
+#include "probe_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { CHUNK_BYTES = 1 << 18, MAX_PROGRAM_BYTES = 1 << 29, MAX_DEPTH = 8 };
+enum { MAX_DEPTH = 8 };
 
-/* A name of the environment that only the library's code has in it. */
-static const char library_mark[] = "MESHTALLY_RUN";
 static const char library_file[] = "libmeshtally";
-
-/* Whether a file has one of the marks in it. -1: cannot be read. */
-static int file_has_mark(int fd, const char *mark)
-{
-	size_t length = strlen(mark), kept = 0;
-	char *bytes = mem_calloc(CHUNK_BYTES + 64, 1);
-	uint64_t total = 0;
-	int found = 0;
-	ssize_t size;
-
-	while (found == 0 && total < MAX_PROGRAM_BYTES &&
-	       (size = read(fd, bytes + kept, CHUNK_BYTES)) > 0) {
-		size_t have = kept + (size_t)size;
-
-		found = memmem(bytes, have, mark, length) != NULL;
-		kept = have < length - 1 ? have : length - 1;
-		memmove(bytes, bytes + have - kept, kept);
-		total += (uint64_t)size;
-	}
-	free(bytes);
-	return found;
-}
-
-static enum probe_program probe_file(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	char magic[4] = "";
-	bool found;
-
-	if (fd < 0)
-		return PROGRAM_UNKNOWN;
-	if (pread(fd, magic, 4, 0) != 4 || memcmp(magic, "\177ELF", 4) != 0) {
-		close(fd);
-		return PROGRAM_SCRIPT;
-	}
-	found = file_has_mark(fd, library_mark) == 1;
-	if (!found && lseek(fd, 0, SEEK_SET) == 0)
-		found = file_has_mark(fd, library_file) == 1;
-	close(fd);
-	return found ? PROGRAM_WITH : PROGRAM_WITHOUT;
-}
-
-enum probe_program probe_program(const char *name)
-{
-	const char *path = getenv("PATH");
-	enum probe_program result = PROGRAM_UNKNOWN;
-	char *copy, *state = NULL;
-
-	if (strchr(name, '/') != NULL)
-		return probe_file(name);
-	copy = mem_strdup(path != NULL ? path : "/usr/local/bin:/usr/bin:/bin");
-	for (char *dir = strtok_r(copy, ":", &state); dir != NULL && result == PROGRAM_UNKNOWN;
-	     dir = strtok_r(NULL, ":", &state)) {
-		char full[4096];
-
-		snprintf(full, sizeof(full), "%s/%s", dir, name);
-		if (access(full, X_OK) == 0)
-			result = probe_file(full);
-	}
-	free(copy);
-	return result;
-}
 
 static FILE *open_proc(pid_t pid, const char *name)
 {
@@ -105,6 +39,7 @@ static void probe_line(struct probe *probe, const char *line)
 
 	if (name == NULL)
 		return;
+	probe_opencl_mapped(&probe->opencl, file);
 	if (strncmp(name, library_file, sizeof(library_file) - 1) == 0)
 		probe->library = true;
 	if (!is_segment_name(name))
@@ -124,6 +59,7 @@ static void probe_environment(pid_t pid, struct probe *probe)
 		probe->off = probe->off || strcmp(entry, "MESHTALLY=0") == 0;
 		probe->on = probe->on || strcmp(entry, "MESHTALLY=1") == 0 ||
 		            strcmp(entry, "TT_ALLOC_TRACKING_ENABLED=1") == 0;
+		probe_opencl_entry(&probe->opencl, entry);
 	}
 	free(entry);
 	if (stream != NULL)
@@ -137,6 +73,7 @@ void probe_maps(pid_t pid, struct probe *ret_probe)
 	char *line = NULL;
 	size_t room = 0;
 
+	probe_environment(pid, &probe);
 	errno = 0;
 	while (stream != NULL && getline(&line, &room, stream) > 0) {
 		probe.looked = true;
@@ -146,7 +83,7 @@ void probe_maps(pid_t pid, struct probe *ret_probe)
 	if (stream != NULL)
 		fclose(stream);
 	free(line);
-	probe_environment(pid, &probe);
+	probe_opencl_decide(&probe.opencl, pid);
 	stream = open_proc(pid, "comm");
 	if (stream != NULL) {
 		if (fgets(probe.command, sizeof(probe.command), stream) != NULL)
@@ -158,12 +95,22 @@ void probe_maps(pid_t pid, struct probe *ret_probe)
 
 void probe_process(pid_t pid, struct probe *ret_probe)
 {
+	struct probe_file file;
 	char path[64];
 
 	probe_maps(pid, ret_probe);
+	if (!ret_probe->looked || (ret_probe->library && ret_probe->opencl.loader))
+		return;
 	snprintf(path, sizeof(path), "/proc/%ld/exe", (long)pid);
-	if (ret_probe->looked && !ret_probe->library)
-		ret_probe->library = probe_file(path) == PROGRAM_WITH;
+	probe_file(path, &file);
+	ret_probe->library = ret_probe->library || file.program == PROGRAM_WITH;
+	if (ret_probe->opencl.loader || !file.opencl_loader)
+		return;
+	ret_probe->opencl.loader = true;
+	if (readlink(path, ret_probe->opencl.loader_file,
+	             sizeof(ret_probe->opencl.loader_file) - 1) < 0)
+		ret_probe->opencl.loader_file[0] = '\0';
+	probe_opencl_decide(&ret_probe->opencl, pid);
 }
 
 static void add_tree(pid_t pid, int depth, struct probe *sum)
@@ -180,6 +127,8 @@ static void add_tree(pid_t pid, int depth, struct probe *sum)
 	sum->unlinked = sum->unlinked || probe.unlinked;
 	sum->off = sum->off || probe.off;
 	sum->on = sum->on || probe.on;
+	if (probe.opencl.state > sum->opencl.state)
+		sum->opencl = probe.opencl;
 	snprintf(name, sizeof(name), "task/%ld/children", (long)pid);
 	stream = depth < MAX_DEPTH ? open_proc(pid, name) : NULL;
 	while (stream != NULL && fscanf(stream, "%ld", &child) == 1)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Whether the library is in a program, on, and writing: the answer to "why do I see nothing?".
- * Looks at /proc and at program files; never at memory.
+ * Looks at /proc and at program files (probe_file.h); never at memory.
  */
 #ifndef MESHTALLY_REPORT_PROBE_H
 #define MESHTALLY_REPORT_PROBE_H
+
+#include "probe_opencl.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,6 +21,7 @@ struct probe {
 	bool off;         /* its environment says MESHTALLY=0 */
 	bool on;          /* its environment turns tracking on */
 	char command[64]; /* any bytes */
+	struct probe_opencl opencl;
 };
 
 /* A running process, by its maps and environment alone: quick, but blind to a library that is
@@ -28,17 +31,8 @@ void probe_maps(pid_t pid, struct probe *ret_probe);
 /* A running process, its program file included. */
 void probe_process(pid_t pid, struct probe *ret_probe);
 
-/* A running process and everything it started: what is true of any of them. */
+/* A running process and everything it started: what is true of any of them; of OpenCL that of the
+ * process whose state tells most. */
 void probe_tree(pid_t pid, struct probe *ret_probe);
-
-enum probe_program {
-	PROGRAM_UNKNOWN, /* cannot be found or read */
-	PROGRAM_SCRIPT,  /* not a program file itself: something else runs it */
-	PROGRAM_WITH,
-	PROGRAM_WITHOUT /* may still load it while it runs */
-};
-
-/* A program by the name it is started by. */
-enum probe_program probe_program(const char *name);
 
 #endif

@@ -21,8 +21,7 @@ static json_t *listed_json(const struct listed_buffer *listed)
 	json_object_set_new(json, "records", json_integer(listed->records));
 	json_object_set_new(json, "even", json_boolean(buffer->member_bytes == NULL));
 	json_object_set_new(json, "rows", list);
-	json_object_set_new(json, "address",
-	                    buffer->incomplete ? json_null() : json_hex(buffer->address));
+	json_object_set_new(json, "address", json_address(buffer->address));
 	json_object_set_new(json, "region", json_integer(buffer->region));
 	json_object_set_new(json, "parent", json_hex_known(buffer->parent));
 	json_object_set_new(json, "flags", json_integer(buffer->flags));

@@ -44,7 +44,9 @@ static json_t *device_json(const struct scene *scene, uint32_t row)
 
 	json_object_set_new(json, "row", json_integer(row));
 	json_object_set_new(json, "unique_id", json_hex_known(device->unique_id));
-	json_object_set_new(json, "ordinal", json_integer(device->ordinal));
+	json_object_set_new(json, "unplaced", json_boolean(device->unplaced));
+	json_object_set_new(json, "ordinal",
+	                    device->unplaced ? json_null() : json_integer(device->ordinal));
 	json_object_set_new(json, "arch", json_foreign_known(device->arch));
 	json_object_set_new(json, "bus", json_foreign_known(device->bus));
 	json_object_set_new(json, "processes", json_integer(device->process_count));
@@ -113,7 +115,7 @@ json_t *devices_json(const struct scene *scene, const struct report_query *query
 	const struct machine_witness *witness;
 	size_t line = 0;
 
-	for (uint32_t row = 0; row < scene->machine.devices.count; row++)
+	for (uint32_t row = 0; row < machine_shown_rows(&scene->machine); row++)
 		if (selection_has_device(&scene->selection, row) && query_has_line(query, line++))
 			json_array_append_new(devices, device_json(scene, row));
 	vec_for (witness, &scene->machine.witnesses)

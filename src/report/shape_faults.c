@@ -30,7 +30,7 @@ static json_t *fault_json(const struct machine_process *process, const struct vi
 	                            ? json_foreign(view->kind_names[fault->kind])
 	                            : json_null());
 	json_object_set_new(json, "id", json_hex(fault->id));
-	json_object_set_new(json, "address", json_hex(fault->address));
+	json_object_set_new(json, "address", json_address(fault->address));
 	json_object_set_new(json, "first_bytes", json_amount(fault->bytes_first));
 	json_object_set_new(json, "second_bytes", json_amount(fault->bytes_second));
 	json_object_set_new(json, "first_tag", json_foreign_known(fault->tag_first));
@@ -50,8 +50,8 @@ static json_t *found_buffer_json(const struct machine_process *process,
 	if (buffer == NULL)
 		return json_null();
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "process", json_process(process),
-	                 "id", json_hex(buffer->id), "address", json_hex(buffer->address), "bytes",
-	                 json_amount(buffer->bytes), "span_bytes_per_bank",
+	                 "id", json_hex(buffer->id), "address", json_address(buffer->address),
+	                 "bytes", json_amount(buffer->bytes), "span_bytes_per_bank",
 	                 json_amount(buffer->span), "tag",
 	                 json_foreign_known(process->view->tags[buffer->tag].path), "site",
 	                 json_foreign_known(buffer->site));
@@ -65,7 +65,7 @@ static json_t *finding_json(const struct scene *scene, const struct finding *fin
 	bool process_only = finding->buffer == NULL && finding->process != NULL;
 
 	json_object_set_new(json, "type", json_string(types[finding->type]));
-	json_object_set_new(json, "rows", json_rows(finding->on, scene->machine.devices.count));
+	json_object_set_new(json, "rows", json_rows(&scene->machine, finding->on));
 	json_object_set_new(json, "kind",
 	                    process_only ? json_null() : json_kind(&scene->machine, finding->kind));
 	json_object_set_new(json, "process",

@@ -12,7 +12,7 @@ static json_t *leak_json(const struct scene *scene, const struct leak *leak)
 	json_object_set_new(json, "records", json_amount(leak->records));
 	json_object_set_new(json, "device_buffers", json_amount(leak->device_buffers));
 	json_object_set_new(json, "total_bytes", json_amount(leak->total_bytes));
-	json_object_set_new(json, "rows", json_rows(leak->on, scene->machine.devices.count));
+	json_object_set_new(json, "rows", json_rows(&scene->machine, leak->on));
 	json_object_set_new(json, "first_id", json_hex(leak->first_id));
 	json_object_set_new(json, "oldest_unix_seconds", json_time(leak->oldest_ns));
 	json_object_set_new(json, "tag", json_foreign_known(leak->tag));

@@ -172,8 +172,12 @@ struct segment_device {
 	uint64_t first_op; /* of its first opening */
 	struct segment_memory memories[SEGMENT_MAX_MEMORIES];
 	uint64_t ordinals; /* hash of the visibility mask that `ordinal` counts by; 0 unknown */
-	uint8_t reserved[88];
+	uint32_t flags;    /* SEGMENT_DEVICE_UNPLACED */
+	uint32_t reserved0;
+	uint8_t reserved[80];
 };
+/* No chip: the place of what is allocated, but on no chip yet (MT_UNPLACED). */
+enum { SEGMENT_DEVICE_UNPLACED = 2 };
 
 /* segment_space.state */
 enum { SPACE_FREE, SPACE_OPEN, SPACE_READY, SPACE_CLOSED, SPACE_LOST };
@@ -257,6 +261,10 @@ struct segment_counters {
 	uint64_t frame_peak[SEGMENT_MAX_DEVICES];
 	uint32_t frame[SEGMENT_MAX_DEVICES]; /* frame + 1 of that peak's composition; 0 none */
 };
+
+/* The address in a fault, or of a buffer in a failure, where it is not known (MT_NO_ADDRESS). A slot
+ * says so by its flags. */
+#define SEGMENT_NO_ADDRESS UINT64_MAX
 
 /* segment_slot.aux. From SLOT_REPEATS_SHIFT on: how many more frees than one belong to the record,
  * up to SLOT_REPEATS_MAX, which stands for as many or more. Only proxies write that. */

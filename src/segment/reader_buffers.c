@@ -78,6 +78,7 @@ static int lost_add(struct parse *p, bool wanted, const struct snapshot_lost *lo
 		return 0;
 	buffer = &p->view->buffers[p->view->buffer_count++];
 	buffer->id = lost->id;
+	buffer->address = SEGMENT_NO_ADDRESS;
 	buffer->bytes = lost->bytes;
 	buffer->slot = lost->slot;
 	buffer->space = info->space;

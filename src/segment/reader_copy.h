@@ -140,6 +140,9 @@ struct copy_words {
 struct copy_words copy_words(const struct reader_copy *copy);
 /* Of the dead: the op that the records are the state of. */
 void dead_op(struct reader_copy *copy);
+/* Of the dead: takes the old bit of a move out of the bitmap where it was only set anew elsewhere.
+ */
+void dead_moves(const struct reader_copy *copy, uint64_t *bitmap, uint32_t slots);
 int vector_add(struct reader_copy *copy, struct copy_vector *vector, const void *item, size_t size);
 
 /* The reader's clocks of this moment, in the terms of header->clock. */

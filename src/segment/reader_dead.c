@@ -45,17 +45,43 @@ static bool space_was_changed(const struct reader_copy *copy, uint64_t handle, u
 	       (space->open_op == op || space->ready_op == op || space->close_op == op);
 }
 
+static void event_read(const struct reader_copy *copy, uint64_t op, struct segment_event *ret)
+{
+	const struct segment_region *ring = &copy->header.regions[REGION_RING];
+
+	source_read(copy->fd, ret, ring->offset + op % ring->count * sizeof *ret, sizeof *ret);
+	if (ret->type_op >> 32 != (op & UINT32_MAX))
+		ret->type_op = EVENT_NONE;
+}
+
+/* Whether a FREE is that of a move which was done: the ALLOC that follows it is of the same id, and
+ * its bit is set. The bit of the FREE is cleared only after that. */
+static bool was_moved(const struct reader_copy *copy, const struct segment_event *event,
+                      uint64_t op)
+{
+	uint64_t end = copy->header.reserve;
+	struct segment_event next = {.type_op = EVENT_NONE};
+
+	if (op < end)
+		event_read(copy, ++op, &next);
+	if ((next.type_op & 0xff) == EVENT_SIZES && op < end)
+		event_read(copy, ++op, &next);
+	return (next.type_op & 0xff) == EVENT_ALLOC && next.id == event->id &&
+	       slot_is_live(copy, (uint32_t)next.place & 0xffffffu, op);
+}
+
 static bool was_done(struct reader_copy *copy, const struct segment_event *event, uint64_t op)
 {
 	uint32_t slot = (uint32_t)event->place & 0xffffffu;
 
-	if (event->type_op >> 32 != (op & UINT32_MAX))
-		return false;
 	switch (event->type_op & 0xff) {
+	case EVENT_NONE:
+		return false;
 	case EVENT_ALLOC:
 		return slot == EVENT_NO_SLOT || slot_is_live(copy, slot, op);
 	case EVENT_FREE:
-		return slot == EVENT_NO_SLOT || !slot_is_live(copy, slot, 0);
+		return slot == EVENT_NO_SLOT || !slot_is_live(copy, slot, 0) ||
+		       was_moved(copy, event, op);
 	case EVENT_SHARE:
 		return share_is_gone(copy, slot, (uint32_t)(event->type_op >> 8) & 0xffffffu);
 	case EVENT_OPEN:
@@ -66,21 +92,39 @@ static bool was_done(struct reader_copy *copy, const struct segment_event *event
 	return true;
 }
 
+/* Whether what was begun after `op` can be a batch. */
+static bool is_batch(const struct reader_copy *copy, uint64_t op)
+{
+	uint64_t end = copy->header.reserve;
+
+	return end >= op && end - op <= BATCH_MAX &&
+	       end - op <= copy->header.regions[REGION_RING].count;
+}
+
 void dead_op(struct reader_copy *copy)
 {
-	const struct segment_region *ring = &copy->header.regions[REGION_RING];
-	uint64_t end = copy->header.reserve;
 	struct segment_event event;
 
-	if (ring->count == 0 || end < copy->op || end - copy->op > BATCH_MAX ||
-	    end - copy->op > ring->count)
-		return;
-	while (copy->op < end) {
-		source_read(copy->fd, &event,
-		            ring->offset + (copy->op + 1) % ring->count * sizeof event,
-		            sizeof event);
+	while (is_batch(copy, copy->op) && copy->op < copy->header.reserve) {
+		event_read(copy, copy->op + 1, &event);
 		if (!was_done(copy, &event, copy->op + 1))
 			return;
 		copy->op++;
+	}
+}
+
+void dead_moves(const struct reader_copy *copy, uint64_t *bitmap, uint32_t slots)
+{
+	struct segment_event event;
+	uint64_t op = copy->header.commit;
+
+	while (is_batch(copy, op) && op < copy->header.reserve) {
+		event_read(copy, ++op, &event);
+		if ((event.type_op & 0xff) == EVENT_FREE && was_moved(copy, &event, op)) {
+			uint32_t slot = (uint32_t)event.place & 0xffffffu;
+
+			if (slot < slots)
+				bitmap[slot / 64] &= ~(1ull << slot % 64);
+		}
 	}
 }

@@ -259,6 +259,7 @@ static int parse_marks(struct parse *p)
 			view->marks[view->mark_count++] = (struct view_mark){
 				.op = marks[i].op,
 				.time_ns = parse_time(p, marks[i].time),
+				.time = marks[i].time,
 				.n = marks[i].n,
 				.name = parse_string(p, marks[i].name),
 			};

@@ -165,6 +165,7 @@ static int parse_devices(struct parse *p)
 		device->unique_id = devices[i].unique_id;
 		device->ordinal = devices[i].ordinal;
 		device->ordinals = devices[i].ordinals;
+		device->unplaced = devices[i].flags & SEGMENT_DEVICE_UNPLACED;
 		device->arch = parse_string(p, devices[i].arch);
 		device->bus = parse_string(p, devices[i].bus);
 		device->memory_count = devices[i].memory_count;
@@ -240,6 +241,7 @@ static void parse_last(struct parse *p)
 	uint64_t then = clock_realtime_ns(&p->scale, now->time);
 	uint64_t age = last < then ? then - last : 0;
 
+	p->view->last_time = p->copy->last_time;
 	p->view->read_ns = now->realtime_ns;
 	if (last && then && age < now->realtime_ns)
 		p->view->last_ns = now->realtime_ns - age;

@@ -4,6 +4,7 @@
  * other, each share that is left is added to the row of its member.
  */
 #include "reader_record.h"
+#include "meshtally.h"
 
 #include <errno.h>
 #include <string.h>
@@ -169,10 +170,11 @@ int record_fill(struct parse *p, const struct record *record, struct view_buffer
 	const struct view_row *row = &p->rows[record->row];
 
 	buffer->id = slot->id;
-	buffer->address = slot->address;
+	buffer->address = slot->flags & MT_NO_ADDRESS ? SEGMENT_NO_ADDRESS : slot->address;
 	buffer->bytes = slot->bytes;
 	buffer->span = slot->span;
 	buffer->op = slot_op(slot);
+	buffer->time = slot->time;
 	buffer->time_ns = parse_time(p, slot->time);
 	buffer->slot = record->number;
 	buffer->space = record->info->space;

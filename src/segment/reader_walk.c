@@ -260,5 +260,7 @@ int walk_init(struct slot_walk *walk, struct reader_copy *copy, walk_found found
 	source_read_sparse(copy->fd, walk->bitmap, bitmap->offset, words * sizeof *walk->bitmap);
 	if (walk->slot_count % 64)
 		walk->bitmap[words - 1] &= (1ull << walk->slot_count % 64) - 1;
+	if (copy_is_dead(copy))
+		dead_moves(copy, walk->bitmap, walk->slot_count);
 	return 0;
 }

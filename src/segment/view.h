@@ -38,8 +38,9 @@ struct view_string {
 };
 
 struct view_device {
-	uint64_t unique_id; /* 0 unknown */
-	int32_t ordinal;
+	uint64_t unique_id;     /* 0 unknown */
+	int32_t ordinal;        /* of unplaced: means nothing */
+	bool unplaced;          /* no chip: the place of what is allocated, but on no chip yet */
 	uint64_t ordinals;      /* hash of the mask that `ordinal` counts by; 0 unknown */
 	const char *arch, *bus; /* "" unknown */
 	uint32_t memory_count;
@@ -62,8 +63,11 @@ struct view_space {
 
 /* A buffer that is live, or (closed = true) was live when its space was closed. */
 struct view_buffer {
-	uint64_t id, address, bytes, span, op;
-	uint64_t time_ns; /* CLOCK_REALTIME, approximate; 0 unknown */
+	uint64_t id, bytes, span;
+	uint64_t address; /* SEGMENT_NO_ADDRESS: not known */
+	uint64_t op;      /* of its allocation, or of its last move */
+	uint64_t time;    /* of its allocation, as in the file: always the same; 0 unknown */
+	uint64_t time_ns; /* that as CLOCK_REALTIME, approximate; 0 unknown */
 	uint64_t parent;
 	uint32_t slot;
 	uint32_t space; /* index into spaces[] */
@@ -76,7 +80,7 @@ struct view_buffer {
 	uint8_t repeats;   /* frees that belong to it beside its own; SLOT_REPEATS_MAX: or more */
 	bool closed;
 	bool one_bank;    /* span lies in one bank: held = span, else span * banks */
-	bool incomplete;  /* freed while reading: address and site are not known */
+	bool incomplete;  /* freed while reading: address, site and time are not known */
 	const char *site; /* "" none */
 	/* NULL: every local member has `bytes`. Else bytes per member, 0 where the share is gone.
 	 */
@@ -114,7 +118,8 @@ struct view_fault {
 	uint32_t type;         /* mt_result */
 	uint32_t space;        /* index, or UINT32_MAX */
 	uint32_t kind, device; /* UINT32_MAX unknown; device index */
-	uint64_t id, address, bytes_first, bytes_second;
+	uint64_t id, bytes_first, bytes_second;
+	uint64_t address; /* SEGMENT_NO_ADDRESS: not known */
 	const char *tag_first, *site_first, *tag_second, *site_second;
 	uint32_t thread_first, thread_second;
 	uint64_t first_op, last_op, first_ns, last_ns; /* times: CLOCK_REALTIME */
@@ -138,8 +143,9 @@ struct view_frame {
 };
 
 struct view_failure_buffer {
-	uint64_t id, address, bytes, span, time_ns;
-	uint32_t space; /* index or UINT32_MAX */
+	uint64_t id, bytes, span, time_ns;
+	uint64_t address; /* SEGMENT_NO_ADDRESS: not known */
+	uint32_t space;   /* index or UINT32_MAX */
 	uint32_t thread;
 	const char *tag, *site;
 	uint8_t class_then;
@@ -157,6 +163,7 @@ struct view_failure {
 
 struct view_mark {
 	uint64_t op, time_ns, n;
+	uint64_t time; /* as in the file */
 	const char *name;
 };
 
@@ -195,6 +202,7 @@ struct segment_view {
 	/* CLOCK_REALTIME, 0 unknown: of the last operation; and of the reading, or, of an image, of
 	 * its making. */
 	uint64_t last_ns, read_ns;
+	uint64_t last_time; /* of the last operation, as in the file; 0 unknown */
 	uint64_t no_detail_buffers, refused, unrecorded, populated_bytes, cap_bytes;
 	uint64_t inexact_op;
 	uint64_t exit_op;       /* of the program's end; 0 none */

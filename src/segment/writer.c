@@ -6,10 +6,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* Sizes beyond it cannot be device memory; times the banks that are allowed it does not overflow.
- */
-#define SIZE_LIMIT (1ull << 48)
-
 void writer_inexact(struct writer *w)
 {
 	struct segment_header *header = w->header;
@@ -155,28 +151,13 @@ static mt_result alloc_nowhere(struct writer *w, const struct mt_buffer *buffer,
 	                             .kind = buffer->kind,
 	                             .device = UINT32_MAX,
 	                             .id = buffer->id,
-	                             .address = buffer->address,
+	                             .address = known_address(buffer->address, buffer->flags),
 	                             .bytes_second = buffer->bytes,
 	                             .tag_second = buffer->tag ? buffer->tag : call->tag,
 	                             .site_second = site_string(w, buffer->site),
 	                             .thread_second = call->thread};
 
 	return writer_fault(w, &fault);
-}
-
-static uint32_t class_of_flags(uint32_t flags)
-{
-	if (likely(!(flags & (MT_VIRTUAL | MT_VIEW | MT_SUB | MT_IMPORT | MT_SYSTEM | MT_CACHE))))
-		return CLASS_USER;
-	if (flags & MT_VIRTUAL)
-		return CLASS_VIRTUAL;
-	if (flags & MT_VIEW)
-		return CLASS_VIEW;
-	if (flags & MT_SUB)
-		return CLASS_SUB;
-	if (flags & MT_IMPORT)
-		return CLASS_IMPORT;
-	return flags & MT_SYSTEM ? CLASS_SYSTEM : CLASS_CACHE;
 }
 
 /* Where members differ, the record says the largest. */
@@ -193,42 +174,13 @@ static const struct mt_buffer *uneven_largest(const struct writer_space *space,
 	return copy;
 }
 
-/* Sizes, class, and what the memory's range says of them. */
-static void record_measure(struct record *record)
-{
-	const struct mt_buffer *buffer = record->buffer;
-	const struct writer_kind *kind = &record->space->kinds[buffer->kind];
-	uint64_t end = kind->base + kind->bank_bytes;
-
-	record->one_bank = buffer->span == 0;
-	record->span = buffer->span ? buffer->span : buffer->bytes;
-	record->class = class_of_flags(buffer->flags);
-	record->told = record->class == CLASS_VIRTUAL ? MT_VIRTUAL_ONLY : MT_OK;
-	if (likely(record->span < SIZE_LIMIT && buffer->bytes < SIZE_LIMIT)) {
-		record->held = record->one_bank ? record->span : record->span * kind->banks;
-		if (!kind->bank_bytes || record->class == CLASS_VIRTUAL)
-			return;
-		if (likely(buffer->address >= kind->base && buffer->address < end)) {
-			if (likely(record->span <= end - buffer->address))
-				return;
-			record->told = MT_OUT_OF_RANGE;
-		} else {
-			record->told = MT_VIRTUAL_ONLY;
-		}
-	} else if (record->class != CLASS_VIRTUAL) {
-		record->told = MT_OUT_OF_RANGE;
-	}
-	record->held = 0;
-	record->class = CLASS_VIRTUAL;
-}
-
 static void fault_from_record(struct writer_fault *fault, const struct record *record)
 {
 	fault->space = record->space->handle;
 	fault->kind = record->buffer->kind;
 	fault->device = record->space->type == SPACE_DEVICE ? record->space->one.start : UINT32_MAX;
 	fault->id = record->buffer->id;
-	fault->address = record->buffer->address;
+	fault->address = known_address(record->buffer->address, record->buffer->flags);
 	fault->bytes_second = record->buffer->bytes;
 	fault->tag_second = record->tag;
 	fault->site_second = record->site;
@@ -306,26 +258,6 @@ static bool alloc_again(struct writer *w, struct record *record, struct index_en
 		repeats = repeats_take(w, record->hash);
 	record_end(w, entry, GONE_CREDIT | repeats);
 	return true;
-}
-
-static inline void counters_record(struct writer *w, const struct record *record)
-{
-	struct segment_counters *c = &w->counters[record->buffer->kind];
-	const struct writer_space *space = record->space;
-	bool rose = false;
-
-	if (likely(space->run_count == 1)) {
-		rose = counters_add(c, space->one.start, space->one.length, record->held, w->avx2);
-	} else {
-		for (uint32_t i = 0; i < space->run_count; i++)
-			rose |= counters_add(c, space->runs[i].start, space->runs[i].length,
-			                     record->held, w->avx2);
-	}
-	if (unlikely(rose))
-		w->risen |= 1u << record->buffer->kind;
-	if (unlikely(rose || w->overflown & 1u << record->buffer->kind))
-		pending_note(w, space, record->buffer, record->tag, record->site,
-		             record->call->thread);
 }
 
 static mt_result record_unrecorded(struct writer *w, const struct record *record)

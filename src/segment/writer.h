@@ -334,6 +334,8 @@ mt_result writer_alloc(struct writer *w, const struct mt_buffer *buffer,
                        const struct writer_call *call);
 mt_result writer_free(struct writer *w, uint32_t space, uint64_t id,
                       const struct writer_call *call);
+/* As mt_move(). */
+mt_result writer_move(struct writer *w, uint32_t space, uint64_t id, uint32_t to, uint32_t tag);
 /* For whoever must guess which space a free is for: whether this id is live in it; whether a free
  * of it, not live, would be absorbed as one of a repeat or a replaced one. */
 bool writer_is_live(const struct writer *w, uint32_t space, uint64_t id);

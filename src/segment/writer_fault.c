@@ -15,7 +15,8 @@ void fault_from_slot(struct writer *w, struct writer_fault *fault, uint32_t slot
 	fault->space = fault->space ? fault->space : w->rows[row].space;
 	fault->kind = w->rows[row].kind;
 	fault->id = slot->id;
-	fault->address = fault->address ? fault->address : slot->address;
+	fault->address =
+		fault->address ? fault->address : known_address(slot->address, slot->flags);
 	fault->bytes_first = slot->bytes;
 	fault->tag_first = w->rows[row].tag;
 	fault->site_first = slot->site;

@@ -5,19 +5,6 @@
 
 enum { REPEATS_LIMIT = 1 << 22 };
 
-static inline void counters_release(struct writer *w, const struct writer_space *space,
-                                    uint32_t kind, uint64_t held)
-{
-	struct segment_counters *c = &w->counters[kind];
-
-	if (likely(space->run_count == 1)) {
-		counters_sub(c, space->one.start, space->one.length, held, w->avx2);
-		return;
-	}
-	for (uint32_t i = 0; i < space->run_count; i++)
-		counters_sub(c, space->runs[i].start, space->runs[i].length, held, w->avx2);
-}
-
 /* Ends a record that is alike on all members. Inlined, so that the common case, in which the index
  * knows all, is one straight run. */
 static inline __attribute__((always_inline)) void

@@ -225,6 +225,20 @@ static inline void counters_sub(struct segment_counters *c, uint32_t start, uint
 		counters_sub_wide(c, start, length, held, avx2);
 }
 
+/* Off the counters of all devices of a space. */
+static inline void counters_release(struct writer *w, const struct writer_space *space,
+                                    uint32_t kind, uint64_t held)
+{
+	struct segment_counters *c = &w->counters[kind];
+
+	if (likely(space->run_count == 1)) {
+		counters_sub(c, space->one.start, space->one.length, held, w->avx2);
+		return;
+	}
+	for (uint32_t i = 0; i < space->run_count; i++)
+		counters_sub(c, space->runs[i].start, space->runs[i].length, held, w->avx2);
+}
+
 int counters_need(struct writer *w, uint32_t kind);
 
 static inline bool class_is_counted(uint32_t class)
@@ -270,6 +284,12 @@ mt_result writer_space_on_members(struct writer *w, uint32_t handle, const struc
 void writer_repeats_put(struct writer *w, uint64_t hash, uint32_t space, uint32_t count);
 /* The share of a member goes, if it has not. */
 void writer_share_drop(struct writer *w, struct index_entry *entry, uint32_t member);
+
+/* The address of a record as faults and pictures tell it. */
+static inline uint64_t known_address(uint64_t address, uint32_t flags)
+{
+	return flags & MT_NO_ADDRESS ? SEGMENT_NO_ADDRESS : address;
+}
 
 /* What a slot says of a record, for a fault about it. */
 void fault_from_slot(struct writer *w, struct writer_fault *fault, uint32_t slot, uint32_t row);

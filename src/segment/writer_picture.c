@@ -243,16 +243,17 @@ static bool failure_buffer(struct writer *w, const struct writer_space *space, u
 	if (row->kind != kind || !class_is_counted(row->class_now) || !of || !space_is_open(of) ||
 	    !spaces_meet(space, of))
 		return false;
-	*ret_buffer = (struct segment_failure_buffer){.id = slot->id,
-	                                              .address = slot->address,
-	                                              .bytes = slot->bytes,
-	                                              .span = slot->span,
-	                                              .time = slot->time,
-	                                              .space = row->space,
-	                                              .tag = row->tag,
-	                                              .site = slot->site,
-	                                              .thread = slot->thread,
-	                                              .class_then = row->class_now};
+	*ret_buffer = (struct segment_failure_buffer){
+		.id = slot->id,
+		.address = known_address(slot->address, slot->flags),
+		.bytes = slot->bytes,
+		.span = slot->span,
+		.time = slot->time,
+		.space = row->space,
+		.tag = row->tag,
+		.site = slot->site,
+		.thread = slot->thread,
+		.class_then = row->class_now};
 	return true;
 }
 

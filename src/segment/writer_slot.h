@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Slots on the path of every event: taking, filling, giving back, and remembering what was freed.
+ * On the path of every event. Slots: taking, filling, giving back, and remembering what was freed.
+ * Records: what class and sizes they have, and what they add to the counters.
  * Freed slots wait in a queue, of which the last SEGMENT_QUARANTINE are not reused. For the files
  * of the writer only.
  */
@@ -60,6 +61,75 @@ static inline void slot_fill(struct writer *w, const struct record *record, uint
 	slot->check = slot_check_of(
 		buffer->id, buffer->address, buffer->bytes, record->span, op, record->time,
 		slot_tail(record->row, buffer->flags, record->call->thread), record->site);
+}
+
+/* Sizes beyond it cannot be device memory; times the banks that are allowed it does not overflow.
+ */
+#define SIZE_LIMIT (1ull << 48)
+
+static inline uint32_t class_of_flags(uint32_t flags)
+{
+	if (likely(!(flags & (MT_VIRTUAL | MT_VIEW | MT_SUB | MT_IMPORT | MT_SYSTEM | MT_CACHE))))
+		return CLASS_USER;
+	if (flags & MT_VIRTUAL)
+		return CLASS_VIRTUAL;
+	if (flags & MT_VIEW)
+		return CLASS_VIEW;
+	if (flags & MT_SUB)
+		return CLASS_SUB;
+	if (flags & MT_IMPORT)
+		return CLASS_IMPORT;
+	return flags & MT_SYSTEM ? CLASS_SYSTEM : CLASS_CACHE;
+}
+
+/* Sizes, class, and what the memory's range says of them. */
+static inline void record_measure(struct record *record)
+{
+	const struct mt_buffer *buffer = record->buffer;
+	const struct writer_kind *kind = &record->space->kinds[buffer->kind];
+	uint64_t end = kind->base + kind->bank_bytes;
+
+	record->one_bank = buffer->span == 0;
+	record->span = buffer->span ? buffer->span : buffer->bytes;
+	record->class = class_of_flags(buffer->flags);
+	record->told = record->class == CLASS_VIRTUAL ? MT_VIRTUAL_ONLY : MT_OK;
+	if (likely(record->span < SIZE_LIMIT && buffer->bytes < SIZE_LIMIT)) {
+		record->held = record->one_bank ? record->span : record->span * kind->banks;
+		if (!kind->bank_bytes || record->class == CLASS_VIRTUAL ||
+		    buffer->flags & MT_NO_ADDRESS)
+			return;
+		if (likely(buffer->address >= kind->base && buffer->address < end)) {
+			if (likely(record->span <= end - buffer->address))
+				return;
+			record->told = MT_OUT_OF_RANGE;
+		} else {
+			record->told = MT_VIRTUAL_ONLY;
+		}
+	} else if (record->class != CLASS_VIRTUAL) {
+		record->told = MT_OUT_OF_RANGE;
+	}
+	record->held = 0;
+	record->class = CLASS_VIRTUAL;
+}
+
+static inline void counters_record(struct writer *w, const struct record *record)
+{
+	struct segment_counters *c = &w->counters[record->buffer->kind];
+	const struct writer_space *space = record->space;
+	bool rose = false;
+
+	if (likely(space->run_count == 1)) {
+		rose = counters_add(c, space->one.start, space->one.length, record->held, w->avx2);
+	} else {
+		for (uint32_t i = 0; i < space->run_count; i++)
+			rose |= counters_add(c, space->runs[i].start, space->runs[i].length,
+			                     record->held, w->avx2);
+	}
+	if (unlikely(rose))
+		w->risen |= 1u << record->buffer->kind;
+	if (unlikely(rose || w->overflown & 1u << record->buffer->kind))
+		pending_note(w, space, record->buffer, record->tag, record->site,
+		             record->call->thread);
 }
 
 static inline void gone_remember(struct writer *w, uint64_t hash, uint32_t slot, uint32_t flags)

@@ -10,6 +10,8 @@ enum { MAX_BANKS = 4096 };
 static bool device_is(struct writer *w, const struct segment_device *known,
                       const struct mt_device *device)
 {
+	if ((device->flags ^ known->flags) & MT_UNPLACED)
+		return false;
 	if (device->unique_id || known->unique_id)
 		return device->unique_id == known->unique_id;
 	return device->ordinal == known->ordinal &&
@@ -49,6 +51,7 @@ uint32_t writer_device_add(struct writer *w, const struct mt_device *device)
 	out->ordinal = device->ordinal;
 	out->arch = device->arch ? writer_string(w, device->arch) : 0;
 	out->bus = device->bus ? writer_string(w, device->bus) : 0;
+	out->flags = device->flags & MT_UNPLACED;
 	out->first_op = w->op + 1;
 	w->device_count++;
 	if (w->device_count == SEGMENT_MAX_DEVICES / 2 + 1) {
@@ -148,6 +151,9 @@ static void space_publish(struct writer *w, struct writer_space *space, uint32_t
 
 static bool device_is_valid(const struct mt_device *device)
 {
+	if (device->flags & MT_UNPLACED &&
+	    (device->unique_id || device->bus || device->memory_count))
+		return false;
 	if (device->memory_count > SEGMENT_MAX_MEMORIES ||
 	    (device->memory_count && !device->memories))
 		return false;
@@ -273,6 +279,8 @@ static mt_result mesh_members(struct writer *w, uint32_t *out, const struct mt_m
 		if (!device || device->type != SPACE_DEVICE || !space_is_open(device))
 			return MT_UNKNOWN_SPACE;
 		out[i] = device->one.start;
+		if (w->devices[out[i]].flags & SEGMENT_DEVICE_UNPLACED)
+			return MT_BAD_ARGUMENT;
 		for (uint32_t j = 0; j < i; j++) {
 			if (out[j] == out[i])
 				return MT_BAD_ARGUMENT;

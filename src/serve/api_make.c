@@ -140,7 +140,7 @@ static void add_page(json_t *root, const struct api_work *work, size_t total, bo
 static json_t *make_devices(const struct scene *scene, const struct report_query *query,
                             size_t *ret_total)
 {
-	for (uint32_t row = 0; row < scene->machine.devices.count; row++)
+	for (uint32_t row = 0; row < machine_shown_rows(&scene->machine); row++)
 		*ret_total += selection_has_device(&scene->selection, row);
 	return devices_json(scene, query);
 }

@@ -86,11 +86,14 @@ static json_t *devices_of(const struct machine *machine)
 
 	vec_for (device, &machine->devices)
 		json_array_append_new(
-			list, json_pack("{s:I, s:o, s:i, s:o, s:o}", "row",
-		                        (json_int_t)(device - machine->devices.items), "unique_id",
-		                        json_hex_known(device->unique_id), "ordinal",
-		                        device->ordinal, "arch", json_foreign_known(device->arch),
-		                        "bus", json_foreign_known(device->bus)));
+			list,
+			json_pack("{s:I, s:o, s:b, s:o, s:o, s:o}", "row",
+		                  (json_int_t)(device - machine->devices.items), "unique_id",
+		                  json_hex_known(device->unique_id), "unplaced",
+		                  (int)device->unplaced, "ordinal",
+		                  device->unplaced ? json_null() : json_integer(device->ordinal),
+		                  "arch", json_foreign_known(device->arch), "bus",
+		                  json_foreign_known(device->bus)));
 	return list;
 }
 

@@ -34,15 +34,21 @@ void metrics_label(struct text *out, const char *name, const char *foreign)
 static char *line_labels(const struct totals *totals, const struct totals_line *line)
 {
 	const struct totals_device *device = &totals->devices.items[line->device];
+	char name[24] = "", ordinal[24] = "";
 	struct text labels = {0};
-	char number[24] = "";
 
-	if (device->unique_id != 0)
-		snprintf(number, sizeof(number), "0x%" PRIx64, device->unique_id);
-	metrics_label(&labels, "device", number);
+	if (device->unplaced)
+		snprintf(name, sizeof(name), "%s", unplaced_name);
+	else if (device->unique_id != 0)
+		snprintf(name, sizeof(name), "0x%" PRIx64, device->unique_id);
+	if (!device->unplaced)
+		snprintf(ordinal, sizeof(ordinal), "%" PRId32, device->ordinal);
+	metrics_label(&labels, "device", name);
 	text_add(&labels, ",");
 	metrics_label(&labels, "bus", device->bus);
-	text_addf(&labels, ",ordinal=\"%" PRId32 "\",", device->ordinal);
+	text_add(&labels, ",");
+	metrics_label(&labels, "ordinal", ordinal);
+	text_add(&labels, ",");
 	metrics_label(&labels, "arch", device->arch);
 	text_add(&labels, ",");
 	metrics_label(&labels, "kind", line->kind);
@@ -75,8 +81,9 @@ static void collect_devices(struct metrics *m)
 
 	for (size_t row = 0; row < machine->devices.count; row++) {
 		const struct machine_device *device = &machine->devices.items[row];
-		uint32_t at = totals_device(totals, device->unique_id, device->ordinal,
-		                            device->arch, device->bus);
+		const struct device_key key = {device->unplaced, device->unique_id, device->ordinal,
+		                               device->arch, device->bus};
+		uint32_t at = totals_device(totals, &key);
 
 		for (uint32_t kind = 0; kind < machine->kind_count; kind++)
 			if (device->figures[kind].present)

@@ -17,18 +17,14 @@ struct totals_row {
 	const struct view_row *row; /* one of those in it, while they are compared */
 };
 
-struct device_key {
-	uint64_t unique_id;
-	int32_t ordinal;
-	const char *arch, *bus;
-};
-
 /* The id alone, else the bus, else the ordinal: names come and go, a chip does not. */
 static bool same_device(const void *elements, size_t position, const void *key)
 {
 	const struct totals_device *device = (const struct totals_device *)elements + position;
 	const struct device_key *wanted = key;
 
+	if (device->unplaced || wanted->unplaced)
+		return device->unplaced == wanted->unplaced;
 	if (device->unique_id != 0 || wanted->unique_id != 0)
 		return device->unique_id == wanted->unique_id;
 	return device->ordinal == wanted->ordinal && strcmp(device->bus, wanted->bus) == 0 &&
@@ -84,7 +80,7 @@ static char *written(const char *foreign)
 
 static uint32_t find_device(struct totals *totals, const struct device_key *key)
 {
-	static const struct device_key other = {0, -1, "other", ""};
+	static const struct device_key other = {false, 0, -1, "other", ""};
 	uint64_t hash = key->unique_id != 0
 	                        ? hash_number(1, key->unique_id)
 	                        : hash_string(hash_number(2, (uint32_t)key->ordinal), key->bus);
@@ -97,21 +93,27 @@ static uint32_t find_device(struct totals *totals, const struct device_key *key)
 	at = lookup_place(&totals->by_device, totals->devices.items, key, hash,
 	                  totals->devices.count);
 
-	*vec_add(&totals->devices) = (struct totals_device){
-		key->unique_id, key->ordinal, mem_strdup(key->arch), mem_strdup(key->bus)};
+	*vec_add(&totals->devices) =
+		(struct totals_device){key->unplaced, key->unique_id, key->ordinal,
+	                               mem_strdup(key->arch), mem_strdup(key->bus)};
 	return (uint32_t)at;
 }
 
-uint32_t totals_device(struct totals *totals, uint64_t unique_id, int32_t ordinal, const char *arch,
-                       const char *bus)
+uint32_t totals_device(struct totals *totals, const struct device_key *device)
 {
-	char *safe_arch = written(arch), *safe_bus = written(bus);
-	const struct device_key key = {unique_id, ordinal, safe_arch, safe_bus};
-	uint32_t device = find_device(totals, &key);
+	static const struct device_key unplaced = {true, 0, -1, "", ""};
+	char *arch, *bus;
+	struct device_key key = *device;
+	uint32_t found;
 
-	free(safe_arch);
-	free(safe_bus);
-	return device;
+	if (device->unplaced)
+		return find_device(totals, &unplaced);
+	key.arch = arch = written(device->arch);
+	key.bus = bus = written(device->bus);
+	found = find_device(totals, &key);
+	free(arch);
+	free(bus);
+	return found;
 }
 
 static uint32_t find_line(struct totals *totals, const struct totals_line *key)
@@ -213,9 +215,12 @@ static uint32_t table_device(struct line_table *table, uint32_t device)
 	const struct view_device *known = &table->view->devices[device];
 
 	if (table->devices[device] == 0)
-		table->devices[device] = totals_device(table->totals, known->unique_id,
-		                                       known->ordinal, known->arch, known->bus) +
-		                         1;
+		table->devices[device] =
+			totals_device(table->totals,
+		                      &(struct device_key){known->unplaced, known->unique_id,
+		                                           known->ordinal, known->arch,
+		                                           known->bus}) +
+			1;
 	return table->devices[device] - 1;
 }
 

@@ -13,8 +13,9 @@
 #include "memory.h"
 
 /* A device as metrics name it, for as long as the server runs. Those that nothing identifies are
- * one per ordinal. */
+ * one per ordinal; what is on no device yet is one of its own. */
 struct totals_device {
+	bool unplaced; /* nothing else of it is known */
 	uint64_t unique_id;
 	int32_t ordinal; /* as it was known first */
 	char *arch, *bus;
@@ -69,9 +70,14 @@ void totals_finish(struct totals *totals);
 void totals_loaded(void *totals, const struct segment_view *view);
 void totals_gone(void *totals, const struct segment_view *last);
 
-/* The metrics' device of such a device. */
-uint32_t totals_device(struct totals *totals, uint64_t unique_id, int32_t ordinal, const char *arch,
-                       const char *bus);
+/* The metrics' device of such a device; names are any bytes, and not kept. */
+struct device_key {
+	bool unplaced;
+	uint64_t unique_id;
+	int32_t ordinal;
+	const char *arch, *bus;
+};
+uint32_t totals_device(struct totals *totals, const struct device_key *device);
 
 /* Its line for a kind: an index that stays. */
 uint32_t totals_line(struct totals *totals, uint32_t device, const char *kind);

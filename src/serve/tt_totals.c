@@ -92,7 +92,7 @@ static void add_device(struct totals_read *reading, const struct segment_view *v
 	int32_t ordinal = view->devices[index].ordinal;
 	struct device_total *total;
 
-	if (ordinal < 0 || ordinal >= TT_DEVICE_LIMIT)
+	if (ordinal < 0 || ordinal >= TT_DEVICE_LIMIT || view->devices[index].unplaced)
 		return;
 	own->ordinals[ordinal / 64] |= 1ull << ordinal % 64;
 	total = device_at(reading, ordinal);

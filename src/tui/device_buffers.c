@@ -77,7 +77,8 @@ static void add_buffer(const struct look *look, struct sheet *sheet,
 			value_number(now_ns > buffer->time_ns ? now_ns - buffer->time_ns : 0);
 	values[COLUMN_TAG] = value_text(buffer->tag);
 	values[COLUMN_SITE] = value_text(buffer->site);
-	values[COLUMN_ADDRESS] = value_number(buffer->address);
+	if (buffer->address != SEGMENT_NO_ADDRESS)
+		values[COLUMN_ADDRESS] = value_number(buffer->address);
 	if (buffer->class_now < CLASS_LIMIT)
 		values[COLUMN_CLASS] = value_text(class_words[buffer->class_now]);
 	values[COLUMN_PID] = value_number((uint64_t)buffer->pid);

@@ -154,6 +154,12 @@ void map_words(const struct survey_map *map, struct text *out)
 {
 	char free_bytes[UNITS_SIZE], largest[UNITS_SIZE], holes[UNITS_SIZE];
 
+	if (map->no_address != 0) {
+		text_addf(out, "the runtime does not tell where %s buffer%s lie%s: no address map",
+		          units_count(&holes, map->no_address), map->no_address == 1 ? "" : "s",
+		          map->no_address == 1 ? "s" : "");
+		return;
+	}
 	if (!map->known) {
 		text_add(out, "not every buffer has an address: what is free is not known");
 		return;

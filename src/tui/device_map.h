@@ -17,7 +17,8 @@ struct map_cell {
 	bool marked;     /* something of what is marked lies here */
 };
 
-/* Cells from the lowest address on. marked: addresses that are to stand out; NULL none. */
+/* Cells from the lowest address on; not where map->no_address. marked: addresses that are to stand
+ * out; NULL none. */
 void map_cells(const struct survey_map *map, const struct survey_hole *marked,
                struct map_cell *cells, size_t count);
 

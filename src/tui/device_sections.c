@@ -56,6 +56,14 @@ static void map_line(const struct survey_map *map, const struct survey_hole *mar
 	struct area cells = {area.row, area.column + at, 1, area.columns - at - right};
 
 	canvas_foreign(canvas, area.row, area.column, at - 1, STYLE_DIM, name);
+	/* A map in which buffers are missing would show them as free. */
+	if (map->no_address != 0) {
+		map_words(map, &words);
+		canvas_text(canvas, area.row, area.column + at, area.columns - at, STYLE_DIM,
+		            words.bytes);
+		text_finish(&words);
+		return;
+	}
 	map_draw(map, marked, canvas, cells);
 	if (right >= 46)
 		map_words(map, &words);
@@ -76,7 +84,9 @@ static void map_block(const struct survey_map *map, const struct survey_hole *ma
 	int at = area.column;
 
 	at += canvas_foreign(canvas, area.row, at, 12, STYLE_HEADING, name);
-	if (map->banks > 1)
+	if (map->no_address != 0)
+		text_add(&words, "  ");
+	else if (map->banks > 1)
 		text_addf(&words, "  %" PRIu32 " banks of %s; each: ", map->banks,
 		          units_bytes_short(&bytes, map->bank_bytes));
 	else
@@ -86,7 +96,8 @@ static void map_block(const struct survey_map *map, const struct survey_hole *ma
 	            words.bytes);
 	area.row++;
 	area.rows--;
-	map_draw(map, marked, canvas, area);
+	if (map->no_address == 0)
+		map_draw(map, marked, canvas, area);
 	text_finish(&words);
 }
 

@@ -132,7 +132,7 @@ static const struct term_row {
 	const char *expected;
 	take_term *take;
 } term_rows[] = {
-	{"dev", "device", false, "a device as 3, 0-7, 0xUID, a bus address or @row,column",
+	{"dev", "device", false, "a device as 3, 0-7, 0xUID, a bus address, @row,column, unplaced",
          take_device},
 	{"kind", NULL, false, "a kind of memory as DRAM or L1", take_kind},
 	{"tag", NULL, false, "a tag as model/attn or a pattern as attn*", take_tag},

@@ -4,6 +4,7 @@
 #include "safe.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,9 +42,9 @@ static bool select_device(const struct machine *machine, const char *name,
 	int error;
 
 	if (parse_range(name, &first, &last)) {
-		for (uint64_t i = first; i <= last && i < machine->devices.count; i++)
+		for (uint64_t i = first; i <= last && i < machine_chips(machine); i++)
 			selection->devices[i] = true;
-		return first < machine->devices.count;
+		return first < machine_chips(machine);
 	}
 	error = selection_device(machine, name, &row, &reason);
 	if (error == 0)
@@ -61,10 +62,11 @@ static void select_devices(const struct filter *filter, const struct machine *ma
 
 	if (filter->devices.count == 0)
 		return;
-	if (machine->devices.count == 0)
+	if (machine_chips(machine) == 0)
 		snprintf(hint, sizeof(hint), ": there are none");
 	else
-		snprintf(hint, sizeof(hint), ": there are 0 to %zu", machine->devices.count - 1);
+		snprintf(hint, sizeof(hint), ": there are 0 to %" PRIu32,
+		         machine_chips(machine) - 1);
 	selection->devices = mem_calloc(machine->devices.count, sizeof(bool));
 	for (size_t i = 0; i < filter->devices.count; i++) {
 		text_clear(&said);

@@ -190,7 +190,8 @@ static void say_group(const struct growth_list *list, const struct survey_growth
 	say_what_next(growth, said);
 }
 
-static void say_buffer(const struct survey_buffer *buffer, struct said *said)
+static void say_buffer(const struct machine *machine, const struct survey_buffer *buffer,
+                       struct said *said)
 {
 	char size[UNITS_SIZE];
 	struct text *words;
@@ -204,10 +205,16 @@ static void say_buffer(const struct survey_buffer *buffer, struct said *said)
 	if (buffer->thread != 0)
 		text_addf(words, ", thread %" PRIu32, buffer->thread);
 	words = said_line(said, "lies at", STYLE_TEXT);
-	text_addf(words,
-	          "0x%" PRIx64 ", %s in each bank; on %" PRIu32 " device%s from %" PRIu32 " on",
-	          buffer->address, units_bytes_short(&size, buffer->span), buffer->devices,
-	          buffer->devices == 1 ? "" : "s", buffer->first_row);
+	if (buffer->address != SEGMENT_NO_ADDRESS)
+		text_addf(words, "0x%" PRIx64 ", ", buffer->address);
+	else
+		text_add(words, "an address that is not told, ");
+	text_addf(words, "%s in each bank; ", units_bytes_short(&size, buffer->span));
+	if (buffer->first_row >= machine_chips(machine))
+		text_add(words, "on no device yet");
+	else
+		text_addf(words, "on %" PRIu32 " device%s from %" PRIu32 " on", buffer->devices,
+		          buffer->devices == 1 ? "" : "s", buffer->first_row);
 	if (buffer->time_ns != 0)
 		text_add(said_line(said, "came", STYLE_TEXT),
 		         units_time(&(char[UNITS_SIZE]){0}, buffer->time_ns));
@@ -224,7 +231,7 @@ bool growth_selected(const struct growth_list *list, const struct sheet *sheet, 
 	if (list->look->ui->growth_buffers) {
 		vec_for (buffer, &list->survey->list)
 			if (growth_buffer_key(buffer) == row->key) {
-				say_buffer(buffer, said);
+				say_buffer(&list->look->reading->scene.machine, buffer, said);
 				return true;
 			}
 		return false;

@@ -107,8 +107,10 @@ static void names_take(struct names *names, const struct machine *machine)
 
 	*names = (struct names){.devices = {NULL, 0, 0}};
 	vec_for (device, &machine->devices)
-		*vec_add(&names->devices) = hash_string(
-			hash_number(device->unique_id, (uint64_t)device->ordinal), device->bus);
+		*vec_add(&names->devices) = hash_number(
+			hash_string(hash_number(device->unique_id, (uint64_t)device->ordinal),
+		                    device->bus),
+			device->unplaced);
 	for (uint32_t i = 0; i < machine->kind_count; i++)
 		*vec_add(&names->kinds) = hash_string(0, machine->kind_names[i]);
 }

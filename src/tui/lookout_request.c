@@ -81,7 +81,7 @@ static bool equal_marks(const struct survey_request *a, const struct survey_requ
 		return false;
 	for (size_t i = 0; i < a->since_count; i++)
 		if (a->since[i].identity != b->since[i].identity ||
-		    a->since[i].op != b->since[i].op)
+		    a->since[i].op != b->since[i].op || a->since[i].time != b->since[i].time)
 			return false;
 	return true;
 }

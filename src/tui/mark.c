@@ -33,7 +33,8 @@ void mark_set(struct ui_mark *mark, const struct reading *reading)
 
 	mark_clear(mark);
 	vec_for (view, &scene->views)
-		*vec_add(&mark->since) = (struct survey_since){(*view)->identity, (*view)->op};
+		*vec_add(&mark->since) =
+			(struct survey_since){(*view)->identity, (*view)->op, (*view)->last_time};
 	sums_make(&mark->tags, &scene->machine, &all, SUM_BY_TAG, reading->from != NULL);
 	vec_for (sum, &mark->tags.sums) {
 		char **name = vec_add(&mark->tag_names);

@@ -109,7 +109,7 @@ static void add_tags(struct mesh_figures *figures, const struct look *look,
 /* A share of the memory stays one of all of it, whoever has it. */
 static void add_capacities(struct mesh_figures *figures)
 {
-	for (uint32_t row = 0; row < figures->rows; row++)
+	for (uint32_t row = 0; row < figures->machine->devices.count; row++)
 		for (uint32_t kind = 0; kind < figures->kinds; kind++) {
 			const struct machine_figure *all =
 				&figures->machine->devices.items[row].figures[kind];
@@ -127,8 +127,8 @@ static void make_own(struct mesh_figures *figures, const struct look *look)
 {
 	const struct machine_process *process;
 
-	figures->own =
-		mem_calloc((size_t)figures->rows * figures->kinds + 1, sizeof(*figures->own));
+	figures->own = mem_calloc(figures->machine->devices.count * figures->kinds + 1,
+	                          sizeof(*figures->own));
 	figures->by_tag = look->ui->filter.tags.count != 0 || look->ui->filter.words.count != 0;
 	vec_for (process, &figures->machine->processes) {
 		if (!process->counted || !selection_has_process(&look->selection, process))
@@ -246,7 +246,7 @@ void figures_make(struct mesh_figures *figures, const struct look *look)
 
 	*figures = (struct mesh_figures){.machine = machine,
 	                                 .selection = &look->selection,
-	                                 .rows = (uint32_t)machine->devices.count,
+	                                 .rows = machine_chips(machine),
 	                                 .kinds = machine->kind_count};
 	figures->facts = mem_calloc(machine->devices.count + 1, sizeof(*figures->facts));
 	if (has_pid_or_tag(look))
@@ -265,18 +265,42 @@ void figures_finish(struct mesh_figures *figures)
 	*figures = (struct mesh_figures){0};
 }
 
-const struct machine_figure *figures_get(const struct mesh_figures *figures, uint32_t row,
-                                         uint32_t kind)
+/* Of a row, be it a device or not. */
+static const struct machine_figure *get(const struct mesh_figures *figures, uint32_t row,
+                                        uint32_t kind)
 {
 	const struct machine_figure *figure;
 
-	if (row >= figures->rows || kind >= figures->kinds ||
-	    !selection_has_device(figures->selection, row) ||
+	if (!selection_has_device(figures->selection, row) ||
 	    !selection_has_kind(figures->selection, kind))
 		return NULL;
 	figure = figures->own != NULL ? &figures->own[(size_t)row * figures->kinds + kind]
 	                              : &figures->machine->devices.items[row].figures[kind];
 	return figure->present ? figure : NULL;
+}
+
+const struct machine_figure *figures_get(const struct mesh_figures *figures, uint32_t row,
+                                         uint32_t kind)
+{
+	return row < figures->rows && kind < figures->kinds ? get(figures, row, kind) : NULL;
+}
+
+bool figures_unplaced(const struct mesh_figures *figures, struct machine_figure *ret_sum)
+{
+	struct machine_figure sum = {0};
+
+	for (uint32_t kind = 0; kind < figures->kinds; kind++) {
+		const struct machine_figure *figure =
+			machine_has_unplaced(figures->machine) &&
+					machine_kind_on_device(figures->machine, kind)
+				? get(figures, machine_chips(figures->machine), kind)
+				: NULL;
+
+		if (figure != NULL)
+			figure_add(&sum, figure);
+	}
+	*ret_sum = sum;
+	return figure_buffers(&sum) != 0;
 }
 
 /* Devices that are in the same spaces with resident programs have the same circular buffers, so
@@ -364,17 +388,17 @@ uint32_t look_device(const struct look *look)
 	const struct machine *machine;
 	uint32_t row = look->ui->device;
 
-	if (look->reading == NULL || look->reading->scene.machine.devices.count == 0)
+	if (look->reading == NULL || machine_chips(&look->reading->scene.machine) == 0)
 		return UINT32_MAX;
 	machine = &look->reading->scene.machine;
-	if (row < machine->devices.count &&
+	if (row < machine_chips(machine) &&
 	    (look->ui->device_unique_id == 0 ||
 	     machine->devices.items[row].unique_id == look->ui->device_unique_id))
 		return row;
-	for (uint32_t i = 0; i < machine->devices.count && look->ui->device_unique_id != 0; i++)
+	for (uint32_t i = 0; i < machine_chips(machine) && look->ui->device_unique_id != 0; i++)
 		if (machine->devices.items[i].unique_id == look->ui->device_unique_id)
 			return i;
-	return row < machine->devices.count ? row : 0;
+	return row < machine_chips(machine) ? row : 0;
 }
 
 uint32_t figures_main_kind(const struct mesh_figures *figures, const struct ui *ui)

@@ -20,7 +20,7 @@ struct device_facts {
 struct mesh_figures {
 	const struct machine *machine;
 	const struct selection *selection;
-	uint32_t rows, kinds;
+	uint32_t rows, kinds;       /* rows: the devices; the unplaced come behind them */
 	struct machine_figure *own; /* [row * kinds + kind]; NULL: the machine's are right */
 	struct device_facts *facts; /* by row */
 	bool by_tag;                /* tags or words are in the filter: no peaks */
@@ -38,6 +38,10 @@ void figures_finish(struct mesh_figures *figures);
 /* NULL: the filter does not let it through, or there is no such memory. */
 const struct machine_figure *figures_get(const struct mesh_figures *figures, uint32_t row,
                                          uint32_t kind);
+
+/* What is allocated and on no device yet, of all kinds that the filter lets through. False:
+ * nothing. */
+bool figures_unplaced(const struct mesh_figures *figures, struct machine_figure *ret_sum);
 
 /* Headroom costs more than the rest: for those who show it. */
 void figures_headroom(struct mesh_figures *figures, const struct look *look);

@@ -27,8 +27,7 @@ static void grids_make(struct key_grids *grids, const struct meshes *meshes,
 	size_t per_line = look->ui->lists[SCREEN_MESH].seen; /* as drawn last */
 	const struct mesh *mesh;
 
-	*grids = (struct key_grids){.device_count =
-	                                    (uint32_t)look->reading->scene.machine.devices.count};
+	*grids = (struct key_grids){.device_count = machine_chips(&look->reading->scene.machine)};
 	vec_for (mesh, &meshes->meshes) {
 		struct key_grid grid = {mesh->devices, (int)mesh->rows, (int)mesh->columns};
 
@@ -203,7 +202,7 @@ bool mesh_key(struct ui *ui, const struct look *look, const struct sheet *sheet,
 	(void)wish;
 	switch (key) {
 	case KEY_ENTER:
-		if (look->reading->scene.machine.devices.count != 0)
+		if (machine_chips(&look->reading->scene.machine) != 0)
 			open_device(ui, look, sheet);
 		return true;
 	case 'l':

@@ -164,7 +164,7 @@ static void differ_text(const struct mesh_figures *figures, const struct grid_va
 	text_add(out, " ");
 	start = out->length;
 	if (values->count <= 64) {
-		even_text(out, values->rows, values->held, values->count);
+		even_text(out, figures->machine, values->rows, values->held, values->count);
 		if ((int)out->length <= columns)
 			return;
 	}

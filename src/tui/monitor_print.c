@@ -51,7 +51,7 @@ int monitor_apply(const struct monitor_options *options, struct ui *ui, struct t
 
 void monitor_choose_device(struct ui *ui, const struct reading *reading)
 {
-	size_t count = reading->scene.machine.devices.count;
+	uint32_t count = machine_chips(&reading->scene.machine);
 	struct selection selection;
 	uint32_t row = 0;
 

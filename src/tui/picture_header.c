@@ -190,10 +190,9 @@ struct kind_sum {
 static struct kind_sum sum_kind(const struct machine *machine, uint32_t kind)
 {
 	struct kind_sum sum = {.exact = true, .all_known = true};
-	const struct machine_device *device;
 
-	vec_for (device, &machine->devices) {
-		const struct machine_figure *figure = &device->figures[kind];
+	for (uint32_t row = 0; row < machine_chips(machine); row++) {
+		const struct machine_figure *figure = &machine->devices.items[row].figures[kind];
 
 		if (!figure->present)
 			continue;
@@ -227,6 +226,27 @@ static void add_kind(struct line_pen *pen, const struct machine *machine, uint32
 		add_part(pen, STYLE_TEXT, text_string(&words));
 	}
 	text_finish(&name);
+	text_finish(&words);
+}
+
+/* "unplaced 64 MB" */
+static void add_unplaced(struct line_pen *pen, const struct machine *machine)
+{
+	const struct machine_figure *figures;
+	struct machine_figure sum = {0};
+	struct text words = {0};
+	char bytes[UNITS_SIZE];
+
+	if (!machine_has_unplaced(machine))
+		return;
+	figures = machine->devices.items[machine_chips(machine)].figures;
+	for (uint32_t kind = 0; kind < machine->kind_count; kind++)
+		if (figures[kind].present && machine_kind_on_device(machine, kind))
+			figure_add(&sum, &figures[kind]);
+	text_addf(&words, "%s %s%s", unplaced_name, sum.exact ? "" : "~",
+	          units_bytes_short(&bytes, figure_bytes(&sum)));
+	if (figure_buffers(&sum) != 0)
+		add_part(pen, STYLE_TEXT, text_string(&words));
 	text_finish(&words);
 }
 
@@ -323,11 +343,12 @@ static void draw_machine(const struct look *look, struct line_pen *pen)
 	};
 	int end = pen->end;
 
-	add_count(pen, machine->devices.count, "device", "devices");
+	add_count(pen, machine_chips(machine), "device", "devices");
 	add_count(pen, sum.processes, "process", "processes");
 	pen->end -= troubles_width(troubles, ARRAY_COUNT(troubles));
 	for (uint32_t kind = 0; kind < machine->kind_count; kind++)
 		add_kind(pen, machine, kind);
+	add_unplaced(pen, machine);
 	pen->end = end;
 	for (size_t i = 0; i < ARRAY_COUNT(troubles); i++)
 		if (troubles[i].count != 0)

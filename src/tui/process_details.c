@@ -2,6 +2,7 @@
 #include "process_details.h"
 
 #include "end_words.h"
+#include "even.h"
 #include "row_walk.h"
 #include "safe.h"
 #include "units.h"
@@ -112,11 +113,11 @@ static void say_memory(const struct look *look, const struct machine_process *pr
 	}
 	if (words->length == 0)
 		text_add(words, "nothing");
-	text_add(words, process->devices.count == 1 ? "; device " : "; devices ");
+	text_add(words, "; ");
 	if (process->devices.count != 0)
-		units_ranges(words, process->devices.items, process->devices.count);
+		device_names(words, machine, process->devices.items, process->devices.count);
 	else
-		text_add(words, "none");
+		text_add(words, "devices none");
 }
 
 struct left_sum {

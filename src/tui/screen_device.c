@@ -175,7 +175,7 @@ void device_draw(const struct look *look, struct sheet *sheet, struct canvas *ca
 /* The next one in a direction that the filter lets through; around at the ends. */
 static void next_device(struct ui *ui, const struct look *look, uint32_t by)
 {
-	uint32_t count = (uint32_t)look->reading->scene.machine.devices.count;
+	uint32_t count = machine_chips(&look->reading->scene.machine);
 	uint32_t row = look_device(look);
 
 	for (uint32_t i = 0; i < count; i++) {
@@ -205,7 +205,7 @@ static void only_this_tag(struct ui *ui, const struct look *look, const struct s
 bool device_key(struct ui *ui, const struct look *look, const struct sheet *sheet, uint32_t key,
                 struct ui_wish *wish)
 {
-	uint32_t count = (uint32_t)look->reading->scene.machine.devices.count;
+	uint32_t count = machine_chips(&look->reading->scene.machine);
 
 	(void)wish;
 	switch (key) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The faults screen: what programs did wrong, the newest first, and what comparing has found. */
+#include "even.h"
 #include "fault_lines.h"
 #include "finding_line.h"
 #include "list_screen.h"
@@ -67,7 +68,7 @@ static void fill_fault(const struct look *look, struct sheet *sheet, struct shee
 {
 	const struct view_fault *fault = line->fault;
 	const struct segment_view *view = line->process->view;
-	char digits[16];
+	struct text device = {0};
 
 	row->style = line->process->dead ? STYLE_DEAD : STYLE_TEXT;
 	if (fault->last_ns != 0)
@@ -78,8 +79,10 @@ static void fill_fault(const struct look *look, struct sheet *sheet, struct shee
 	row->values[COLUMN_TYPE].style = STYLE_BAD;
 	row->values[COLUMN_COUNT_OF] = value_number(fault->count);
 	if (fault->device < view->device_count) {
-		snprintf(digits, sizeof(digits), "%" PRIu32, line->process->chips[fault->device]);
-		row->values[COLUMN_DEVICE] = value_text(sheet_keep(sheet, digits));
+		row_names(&device, &look->reading->scene.machine,
+		          &line->process->chips[fault->device], 1);
+		row->values[COLUMN_DEVICE] = value_text(sheet_keep(sheet, text_string(&device)));
+		text_finish(&device);
 	} else if (is_on_mesh(view, fault)) {
 		row->values[COLUMN_DEVICE] = value_text("mesh");
 	}
@@ -261,7 +264,7 @@ static void say_what(const struct fault_line *line, struct said *said)
 		          fault->count == 1 ? "was" : "was at last");
 	else
 		text_addf(words, "buffer 0x%" PRIx64, fault->id);
-	if (fault->address != 0)
+	if (fault->address != 0 && fault->address != SEGMENT_NO_ADDRESS)
 		text_addf(words, " at address 0x%" PRIx64, fault->address);
 	if (fault->type != MT_ALLOC_FAILED && fault->bytes_first != 0)
 		text_addf(words, ", %s", units_bytes_short(&a, fault->bytes_first));
@@ -293,9 +296,12 @@ static void say_failure(const struct view_failure *failure, struct said *said)
 	struct text *words = said_line(said, "room", STYLE_TEXT);
 	char a[UNITS_SIZE], b[UNITS_SIZE];
 
-	text_addf(words, "%s free in each bank, the largest block %s",
-	          units_bytes_short(&a, failure->free_span),
-	          units_bytes_short(&b, failure->largest_span));
+	if (failure->free_span == UINT64_MAX || failure->largest_span == UINT64_MAX)
+		text_add(words, "how much was free is not known");
+	else
+		text_addf(words, "%s free in each bank, the largest block %s",
+		          units_bytes_short(&a, failure->free_span),
+		          units_bytes_short(&b, failure->largest_span));
 	if (failure->reason != NULL && failure->reason[0] != '\0') {
 		text_add(words, "; ");
 		safe_terminal(words, failure->reason);

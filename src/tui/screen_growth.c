@@ -219,7 +219,8 @@ static void add_buffer(const struct growth_list *list, struct sheet *sheet,
 	row->values[BUFFER_TOTAL] = amount(list, buffer->total_bytes, STYLE_GROWTH);
 	row->values[BUFFER_BYTES] = value_number(buffer->bytes);
 	row->values[BUFFER_DEVICES] = value_number(buffer->devices);
-	row->values[BUFFER_ADDRESS] = value_number(buffer->address);
+	if (buffer->address != SEGMENT_NO_ADDRESS)
+		row->values[BUFFER_ADDRESS] = value_number(buffer->address);
 	row->values[BUFFER_PID] = value_number((uint64_t)buffer->pid);
 	if (buffer->time_ns != 0)
 		row->values[BUFFER_AGE] = value_number(growth_age_ns(list->look, buffer->time_ns));

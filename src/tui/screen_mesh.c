@@ -5,6 +5,7 @@
 #include "mesh_sections.h"
 #include "mesh_tile.h"
 #include "screens.h"
+#include "units.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -50,7 +51,7 @@ static const struct sheet_column mesh_columns[COLUMN_COUNT] = {
 
 static void say_empty(const struct look *look, struct sheet *sheet)
 {
-	bool is_known = look->reading != NULL && look->reading->scene.machine.devices.count != 0;
+	bool is_known = look->reading != NULL && machine_chips(&look->reading->scene.machine) != 0;
 
 	if (is_known && !filter_is_empty(&look->ui->filter))
 		text_add(&sheet->empty, "No device passes the filter: / changes it.\n");
@@ -150,8 +151,10 @@ struct mesh_picture {
 	uint32_t selected;
 	bool *odd;
 	struct device_facts common; /* of the grid that is drawn */
-	int top;                    /* lines that are scrolled away */
+	struct machine_figure unplaced;
+	int top; /* lines that are scrolled away */
 	int detail_rows, legend_rows;
+	int unplaced_rows; /* for what is on no device, and has no tile */
 	bool heat;
 };
 
@@ -173,7 +176,8 @@ static bool needs_detail(struct mesh_picture *picture)
  * the narrowest, then by its lines as far as bars need them; 0 where not all of them fit. */
 static int arrange_with(struct mesh_picture *picture, struct area area, int detail_rows)
 {
-	int rows = area.rows - picture->legend_rows - detail_rows, worst = INT_MAX;
+	int rows = area.rows - picture->legend_rows - picture->unplaced_rows - detail_rows;
+	int worst = INT_MAX;
 	int needed = (int)picture->figures.bar_count + 1;
 	struct mesh_grid *grid;
 
@@ -197,6 +201,8 @@ static void picture_arrange(struct mesh_picture *picture, struct area area)
 	int best, detail = 0;
 
 	picture->legend_rows = area.rows >= 10;
+	picture->unplaced_rows =
+		area.rows >= 6 && figures_unplaced(&picture->figures, &picture->unplaced);
 	best = arrange_with(picture, area, 0);
 	if (!needs_detail(picture))
 		return;
@@ -272,6 +278,18 @@ static void draw_grid(struct mesh_picture *picture, const struct mesh_grid *grid
 	}
 }
 
+static void draw_unplaced(const struct machine_figure *unplaced, struct canvas *canvas,
+                          struct area area)
+{
+	uint64_t count = figure_buffers(unplaced);
+	char bytes[UNITS_SIZE], buffers[UNITS_SIZE];
+
+	canvas_textf(canvas, area.row, area.column + 1, area.columns - 1, STYLE_TEXT,
+	             "%s %s%s in %s buffer%s: on no device yet", unplaced_name,
+	             unplaced->exact ? "" : "~", units_bytes_short(&bytes, figure_bytes(unplaced)),
+	             units_count(&buffers, count), count == 1 ? "" : "s");
+}
+
 static void draw_below(const struct mesh_picture *picture, struct canvas *canvas, struct area area,
                        struct hits *hits)
 {
@@ -283,6 +301,10 @@ static void draw_below(const struct mesh_picture *picture, struct canvas *canvas
 		mesh_legend(&picture->figures,
 		            figures_main_kind(&picture->figures, picture->look->ui), picture->heat,
 		            canvas, part);
+	}
+	if (picture->unplaced_rows != 0) {
+		part.row = --bottom;
+		draw_unplaced(&picture->unplaced, canvas, part);
 	}
 	if (picture->detail_rows != 0) {
 		part.rows = picture->detail_rows - (picture->detail_rows > 2);
@@ -310,7 +332,7 @@ static void draw_tiles(const struct look *look, struct canvas *canvas, struct ar
 	if (!picture.heat)
 		figures_headroom(&picture.figures, look);
 	picture.odd = mem_calloc((size_t)picture.figures.rows + 1, sizeof(*picture.odd));
-	tiles.rows -= picture.legend_rows + picture.detail_rows;
+	tiles.rows -= picture.legend_rows + picture.unplaced_rows + picture.detail_rows;
 	tiles.rows = tiles.rows < 1 ? 1 : tiles.rows;
 	picture_scroll(&picture, tiles.rows);
 	look->ui->lists[SCREEN_MESH].seen = 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The tags screen: what the memory is for. */
+#include "even.h"
 #include "list_screen.h"
 #include "safe.h"
 #include "tag_groups.h"
@@ -69,7 +70,7 @@ static void device_label(struct text *label, const struct machine *machine, uint
 {
 	const struct machine_device *device = &machine->devices.items[row];
 
-	text_addf(label, "%" PRIu32, row);
+	row_names(label, machine, &row, 1);
 	if (device->arch[0] != '\0')
 		text_addf(label, "  %s", device->arch);
 	if (device->unique_id != 0)
@@ -307,7 +308,7 @@ static void narrow(struct ui *ui, const struct look *look, const struct tag_grou
 		ui_narrow(ui, "pid", text_string(&value));
 		break;
 	case TAGS_BY_DEVICE:
-		text_addf(&value, "%" PRIu32, group->number);
+		row_names(&value, machine, &group->number, 1);
 		ui_narrow(ui, "dev", text_string(&value));
 		break;
 	case TAGS_BY_AGE:

@@ -65,7 +65,7 @@ void ui_set_device(struct ui *ui, const struct reading *reading, uint32_t row)
 {
 	const struct machine *machine = reading != NULL ? &reading->scene.machine : NULL;
 
-	if (machine == NULL || row >= machine->devices.count)
+	if (machine == NULL || row >= machine_chips(machine))
 		return;
 	ui->device = row;
 	ui->device_unique_id = machine->devices.items[row].unique_id;

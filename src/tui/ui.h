@@ -40,7 +40,7 @@ enum ui_overlay { OVERLAY_NONE, OVERLAY_HELP, OVERLAY_LIMIT };
 struct ui_mark {
 	bool set;
 	uint64_t realtime_ns;
-	VEC(struct survey_since) since; /* the op of each process */
+	VEC(struct survey_since) since; /* the op of each process, and its time */
 	struct sums tags;               /* by tag; the strings are owned */
 	VEC(char *) tag_names;
 };

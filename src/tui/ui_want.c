@@ -24,7 +24,9 @@ static const char *keep_device(struct ui_want *want, const struct machine *machi
 	uint64_t unique_id = machine->devices.items[row].unique_id;
 	char name[24];
 
-	if (unique_id != 0)
+	if (row >= machine_chips(machine))
+		snprintf(name, sizeof(name), "%s", unplaced_name);
+	else if (unique_id != 0)
 		snprintf(name, sizeof(name), "0x%" PRIx64, unique_id);
 	else
 		snprintf(name, sizeof(name), "%" PRIu32, row);

@@ -60,6 +60,16 @@ static uint64_t call_device(const struct call *call)
 	return mt_device_open(&device);
 }
 
+/* unplaced ORDINAL FLAGS */
+static uint64_t call_unplaced(const struct call *call)
+{
+	struct mt_device device = {.struct_size = sizeof device,
+	                           .ordinal = (int32_t)number(call, 1),
+	                           .flags = MT_UNPLACED | (uint32_t)number(call, 2)};
+
+	return mt_device_open(&device);
+}
+
 /* mesh ROWS COLUMNS NAME SPACE... */
 static uint64_t call_mesh(const struct call *call)
 {
@@ -98,6 +108,13 @@ static uint64_t call_alloc(const struct call *call)
 static uint64_t call_free(const struct call *call)
 {
 	return mt_free((mt_space)number(call, 1), number(call, 2));
+}
+
+/* move SPACE ID TO TAG */
+static uint64_t call_move(const struct call *call)
+{
+	return mt_move((mt_space)number(call, 1), number(call, 2), (mt_space)number(call, 3),
+	               (mt_tag)number(call, 4));
 }
 
 /* failed SPACE KIND BYTES SPAN FREE LARGEST REASON */
@@ -195,11 +212,12 @@ static const struct {
 	const char *name;
 	uint64_t (*function)(const struct call *call);
 } calls[] = {
-	{"device", call_device}, {"mesh", call_mesh},     {"alloc", call_alloc},
-	{"free", call_free},     {"failed", call_failed}, {"ready", call_ready},
-	{"close", call_close},   {"push", call_push},     {"pop", call_pop},
-	{"mark", call_mark},     {"exit", call_exit},     {"kind", call_kind},
-	{"raise", call_raise},   {"exec", call_exec},     {"leader", call_leader},
+	{"device", call_device}, {"mesh", call_mesh},         {"alloc", call_alloc},
+	{"free", call_free},     {"failed", call_failed},     {"ready", call_ready},
+	{"close", call_close},   {"push", call_push},         {"pop", call_pop},
+	{"mark", call_mark},     {"exit", call_exit},         {"kind", call_kind},
+	{"raise", call_raise},   {"exec", call_exec},         {"leader", call_leader},
+	{"move", call_move},     {"unplaced", call_unplaced},
 };
 
 static void *obey(void *unused)

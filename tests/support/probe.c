@@ -126,7 +126,7 @@ static int off(void)
 	told(mt_device_usage(1, 0, &usage), MT_OFF);
 	told(mt_program_dispatch(NULL, 1), MT_OFF);
 	told(mt_program_clash(NULL, 1, 2, 3), MT_OFF);
-	if (mt_kind("VRAM") != MT_CB + 1 || mt_abi_version() != 0x10000)
+	if (mt_kind("VRAM") != MT_CB + 1 || mt_abi_version() != 0x10001)
 		failures++;
 	return failures;
 }

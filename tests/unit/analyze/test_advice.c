@@ -106,12 +106,39 @@ static void nothing_there(void **state)
 	advice_finish(&advice);
 }
 
+/* Where some lie is not known: nothing is said of holes. */
+static void no_advice_without_addresses(void **state)
+{
+	struct view_failure_buffer buffers[3];
+	struct view_failure failure = {.buffers = buffers,
+	                               .kind = MT_DRAM,
+	                               .span = 1 << 20,
+	                               .buffer_count = 3,
+	                               .buffers_total = 3};
+	struct advice advice;
+
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++)
+		put(&buffers[i], i << 21, 1 << 21, CLASS_USER);
+	advice_make(&advice, &built->view, &failure);
+	assert_true(advice.placed);
+	assert_true(advice.known);
+	advice_finish(&advice);
+	buffers[1].address = SEGMENT_NO_ADDRESS;
+	advice_make(&advice, &built->view, &failure);
+	assert_false(advice.placed);
+	assert_false(advice.known);
+	assert_int_equal(advice.count, 0);
+	advice_finish(&advice);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fewest_bytes),
 		cmocka_unit_test(only_the_largest),
 		cmocka_unit_test(nothing_there),
+		cmocka_unit_test(no_advice_without_addresses),
 	};
 	int failed;
 

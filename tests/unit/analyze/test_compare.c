@@ -93,11 +93,43 @@ static void two_runs(void **state)
 	end(&after);
 }
 
+/* The same allocation on another device, and under another operation: nothing came, nothing went.
+ * An id that is used again is another one. */
+static void moved_is_no_change(void **state)
+{
+	struct comparison comparison;
+	struct side before, after;
+
+	(void)state;
+	start(&before, 1);
+	start(&after, 1);
+	for (uint64_t id = 1; id <= 3; id++) {
+		build_buffer(before.built, 0, id, 100)->time = 1000 + id;
+		build_buffer(after.built, 0, id, 100)->time = 1000 + id;
+	}
+	build_device_space(after.built, build_device(after.built, 2, 1, ""));
+	after.built->buffers[1].space = 1;
+	after.built->buffers[1].op = 99;
+	after.built->buffers[2].op = 98;
+	after.built->buffers[2].time = 2000;
+	ready(&before);
+	ready(&after);
+	compare(&comparison, &before.compared, &after.compared);
+	assert_int_equal(comparison.changes.count, 1);
+	assert_int_equal(comparison.changes.items[0].came, 1);
+	assert_int_equal(comparison.changes.items[0].went, 1);
+	assert_int_equal(comparison.tags.count, 0);
+	compare_finish(&comparison);
+	end(&before);
+	end(&after);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_process),
 		cmocka_unit_test(two_runs),
+		cmocka_unit_test(moved_is_no_change),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -170,6 +170,73 @@ static void holes_per_bank(void **state)
 	end(&fixture);
 }
 
+/* What has no address overlaps nothing, and nothing is known of the holes; it is counted. */
+static void no_overlap_without_address(void **state)
+{
+	struct fixture fixture;
+	struct holes holes;
+
+	(void)state;
+	start(&fixture);
+	for (int i = 0; i < 2; i++) {
+		struct view_buffer *buffer = at(&fixture, i, 0, 4096);
+
+		buffer->flags = MT_NO_ADDRESS;
+		buffer->address = SEGMENT_NO_ADDRESS;
+	}
+	at(&fixture, 0, 0, 4096);
+	find(&fixture);
+	assert_int_equal(fixture.findings.findings.count, 0);
+	assert_int_equal(figure_bytes(&fixture.machine.devices.items[0].figures[MT_DRAM]),
+	                 3 * 4096 * 12);
+	holes_find(&fixture.machine, 0, MT_DRAM, &holes);
+	assert_false(holes.known);
+	end(&fixture);
+}
+
+/* Places of several contexts are one row: their addresses have nothing to do with each other. */
+static void no_overlap_of_unplaced(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	start(&fixture);
+	for (int i = 0; i < 2; i++) {
+		uint32_t place = build_unplaced(fixture.built[0], 7 + i);
+
+		build_device_space(fixture.built[0], place);
+		at(&fixture, 0, 0, 4096)->space = 1 + (uint32_t)i;
+	}
+	find(&fixture);
+	assert_int_equal(fixture.machine.devices.count, 3);
+	assert_int_equal(fixture.findings.findings.count, 0);
+	end(&fixture);
+}
+
+/* A view has no address of its own, and its owner may be on another device by now. */
+static void views_name_owners_not_addresses(void **state)
+{
+	struct fixture fixture;
+	struct view_buffer *view;
+
+	(void)state;
+	start(&fixture);
+	build_device_space(fixture.built[0], build_unplaced(fixture.built[0], 7));
+	at(&fixture, 0, 0x1000, 4096)->id = 5;
+	view = at(&fixture, 0, SEGMENT_NO_ADDRESS, 64);
+	view->space = 1;
+	view->class_now = CLASS_VIEW;
+	view->parent = 5;
+	view = at(&fixture, 0, SEGMENT_NO_ADDRESS, 64);
+	view->class_now = CLASS_VIEW;
+	view->parent = 6;
+	find(&fixture);
+	assert_int_equal(fixture.findings.findings.count, 1);
+	assert_int_equal(fixture.findings.findings.items[0].type, FINDING_DANGLING_VIEW);
+	assert_int_equal(fixture.findings.findings.items[0].buffer->parent, 6);
+	end(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -179,6 +246,9 @@ int main(void)
 		cmocka_unit_test(over_capacity_and_dangling),
 		cmocka_unit_test(only_what_stays_is_told),
 		cmocka_unit_test(holes_per_bank),
+		cmocka_unit_test(no_overlap_without_address),
+		cmocka_unit_test(no_overlap_of_unplaced),
+		cmocka_unit_test(views_name_owners_not_addresses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

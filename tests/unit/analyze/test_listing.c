@@ -205,6 +205,34 @@ static void sums_by_everything(void **state)
 	end(&fixture);
 }
 
+/* Of what says that its address is not known, the id tells which is the same. */
+static void joined_by_id(void **state)
+{
+	struct listing_options options = {.order = LIST_BY_DEVICE};
+	struct fixture fixture;
+	struct listing listing;
+
+	(void)state;
+	start(&fixture, 2);
+	for (uint32_t d = 0; d < 2; d++)
+		for (uint64_t id = 1; id <= 2; id++) {
+			struct view_buffer *buffer = build_buffer(fixture.built, fixture.spaces[d],
+			                                          id == 1 ? 1 : 10 + d, 100);
+
+			buffer->flags = MT_NO_ADDRESS;
+			buffer->address = SEGMENT_NO_ADDRESS;
+		}
+	ready(&fixture);
+	listing_make(&listing, &fixture.machine, &fixture.selection, &options);
+	assert_int_equal(listing.records, 4);
+	assert_int_equal(listing.buffers.count, 3);
+	assert_int_equal(listing.buffers.items[0].buffer->id, 1);
+	assert_int_equal(listing.buffers.items[0].devices, 2);
+	assert_int_equal(listing.buffers.items[1].devices, 1);
+	listing_finish(&listing);
+	end(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,6 +241,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_joined),
 		cmocka_unit_test(without_addresses),
 		cmocka_unit_test(sums_by_everything),
+		cmocka_unit_test(joined_by_id),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

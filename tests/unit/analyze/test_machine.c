@@ -162,6 +162,109 @@ static void names_of_devices(void **state)
 	build_free(built[0]);
 }
 
+/* Two processes with a chip each that nothing but its ordinal identifies, and with places of what
+ * is on no chip: of the same ordinals and mask, so that nothing but the flag tells them apart. */
+static struct built_view *unplaced_process(int32_t pid, uint32_t places)
+{
+	struct built_view *built = build_view(pid, LIFE_ALIVE);
+
+	build_device_space(built, build_device(built, 0, 0, ""));
+	build_buffer(built, 0, 1, 1200);
+	for (uint32_t i = 0; i < places; i++) {
+		uint32_t place = build_unplaced(built, (int32_t)i);
+		struct view_buffer *buffer =
+			build_buffer(built, build_device_space(built, place), 10 + i, 100);
+
+		buffer->address = SEGMENT_NO_ADDRESS;
+	}
+	for (uint32_t d = 0; d < built->view.device_count; d++)
+		built->devices[d].ordinals = 77;
+	return built;
+}
+
+static void unplaced_is_no_device(void **state)
+{
+	struct built_view *built[2] = {unplaced_process(10, 2), unplaced_process(20, 1)};
+	struct machine_figure figure;
+	struct machine machine;
+
+	(void)state;
+	build(&machine, built, 2, NULL, false);
+	assert_int_equal(machine_chips(&machine), 1);
+	assert_int_equal(machine.devices.count, 2);
+	assert_int_equal(machine_shown_rows(&machine), 2);
+	assert_true(machine.devices.items[1].unplaced);
+	assert_false(machine.devices.items[0].unplaced);
+	assert_int_equal(figure_bytes(&machine.devices.items[0].figures[MT_DRAM]), 2400);
+	assert_int_equal(figure_bytes(&machine.devices.items[1].figures[MT_DRAM]), 300);
+	assert_int_equal(machine.devices.items[1].figures[MT_DRAM].capacity, 0);
+	assert_int_equal(machine.devices.items[0].process_count, 2);
+	assert_int_equal(machine.processes.items[0].devices.count, 2);
+	assert_int_equal(machine.processes.items[0].devices.items[1], 1);
+	assert_true(
+		machine_process_figure(&machine, &machine.processes.items[0], 1, MT_DRAM, &figure));
+	assert_int_equal(figure_bytes(&figure), 200);
+	expect_device(&machine, "unplaced", 0, 1);
+	expect_device(&machine, "0", 0, 0);
+	expect_device(&machine, "1", -ENOENT, 0);
+	expect_device(&machine, "10:0", 0, 0);
+	expect_device(&machine, "10:1", -ENOENT, 0);
+	machine_finish(&machine);
+	build_free(built[0]);
+	build_free(built[1]);
+}
+
+/* Where nothing is in them, nothing is said of them. */
+static void empty_places_are_not_shown(void **state)
+{
+	struct built_view *built[1] = {unplaced_process(10, 2)};
+	struct machine machine;
+
+	(void)state;
+	for (uint32_t i = 1; i < 3; i++)
+		built[0]->buffers[i].space = 0; /* on the chip by now */
+	build(&machine, built, 1, NULL, false);
+	assert_int_equal(machine_chips(&machine), 1);
+	assert_false(machine_has_unplaced(&machine));
+	assert_int_equal(machine_shown_rows(&machine), 1);
+	assert_int_equal(machine.processes.items[0].devices.count, 1);
+	assert_int_equal(figure_bytes(&machine.devices.items[0].figures[MT_DRAM]), 1400);
+	machine_finish(&machine);
+	built[0]->view.device_count = 1; /* and where there are none */
+	built[0]->view.space_count = 1;
+	build(&machine, built, 1, NULL, false);
+	assert_int_equal(machine.devices.count, 1);
+	assert_int_equal(machine_chips(&machine), 1);
+	expect_device(&machine, "unplaced", -ENOENT, 0);
+	machine_finish(&machine);
+	build_free(built[0]);
+}
+
+/* A segment beside the socket, and tt-metal's counters, know chips by ordinal: not these. */
+static void unplaced_learns_from_nobody(void **state)
+{
+	struct built_view *built[2] = {unplaced_process(10, 1), unplaced_process(10, 1)};
+	struct tt_counters counters = {0};
+	struct tt_device chip = {.unique_id = 5, .process_count = 1};
+	struct machine machine;
+
+	(void)state;
+	built[1]->view.is_proxy = true;
+	built[1]->view.identity++;
+	built[1]->devices[0].unique_id = 5;
+	chip.processes[0] = (struct tt_process){.pid = 10, .name = "program"};
+	*vec_add(&counters.devices) = chip;
+	build(&machine, built, 2, &counters, false);
+	assert_int_equal(machine_chips(&machine), 1);
+	assert_int_equal(machine.devices.items[0].unique_id, 5);
+	assert_int_equal(machine.devices.count, 2);
+	assert_int_equal(machine.devices.items[1].unique_id, 0);
+	machine_finish(&machine);
+	tt_counters_finish(&counters);
+	build_free(built[0]);
+	build_free(built[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -171,6 +274,9 @@ int main(void)
 		cmocka_unit_test(counters_are_witness_or_source),
 		cmocka_unit_test(inexact_is_said),
 		cmocka_unit_test(names_of_devices),
+		cmocka_unit_test(unplaced_is_no_device),
+		cmocka_unit_test(empty_places_are_not_shown),
+		cmocka_unit_test(unplaced_learns_from_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

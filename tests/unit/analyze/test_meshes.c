@@ -197,13 +197,28 @@ static void broken_shapes(void **state)
 	end(&fixture);
 }
 
+static void unplaced_is_in_no_picture(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	start(&fixture);
+	build_device_space(fixture.built[0], build_unplaced(fixture.built[0], 0));
+	build_buffer(fixture.built[0], 0, 1, 100);
+	build_figures(fixture.built[0]);
+	find(&fixture);
+	assert_int_equal(fixture.machine.devices.count, DEVICES + 1);
+	assert_int_equal(fixture.meshes.unconnected.count, DEVICES);
+	end(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_open),       cmocka_unit_test(parts_are_left_out),
 		cmocka_unit_test(two_meshes),         cmocka_unit_test(of_two_processes),
 		cmocka_unit_test(most_processes_win), cmocka_unit_test(remote_members),
-		cmocka_unit_test(broken_shapes),
+		cmocka_unit_test(broken_shapes),      cmocka_unit_test(unplaced_is_in_no_picture),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,7 +37,7 @@ static struct view_buffer *buffer_at(struct run *run, uint32_t tag, uint64_t op,
 /* Since a mark, by the identity of the segment; others since their beginning. */
 static void since_mark(void **state)
 {
-	const struct survey_since since[] = {{77, 1}, {0x1000 + 100, 50}};
+	const struct survey_since since[] = {{77, 1, 0}, {0x1000 + 100, 50, 0}};
 	struct survey_request request = {
 		.lists = true, .has_mark = true, .since = since, .since_count = ARRAY_COUNT(since)};
 	const struct survey_growth *growth;
@@ -99,8 +99,9 @@ static void add_steps(struct run *run, struct view_mark (*marks)[2 * STEPS])
 
 	for (uint32_t i = 1; i <= STEPS; i++) {
 		if (i % 2 == 0)
-			(*marks)[count++] = (struct view_mark){i * 100 - 1, 0, i / 2, "epoch"};
-		(*marks)[count++] = (struct view_mark){i * 100, 0, i, "step"};
+			(*marks)[count++] =
+				(struct view_mark){.op = i * 100 - 1, .n = i / 2, .name = "epoch"};
+		(*marks)[count++] = (struct view_mark){.op = i * 100, .n = i, .name = "step"};
 	}
 	run->built[0]->view.marks = *marks;
 	run->built[0]->view.mark_count = count;
@@ -170,7 +171,7 @@ static void many_steps(void **state)
 	(void)state;
 	run_start(&run, 1, 1);
 	for (uint32_t i = 0; i < ARRAY_COUNT(marks); i++) {
-		marks[i] = (struct view_mark){10 * i + 5, 0, i, "step"};
+		marks[i] = (struct view_mark){.op = 10 * i + 5, .n = i, .name = "step"};
 		buffer_at(&run, 0, 10 * i + 6, 1000 + i);
 	}
 	run.built[0]->view.marks = marks;
@@ -484,15 +485,113 @@ static void lowest_l1(void **state)
 	run_end(&run);
 }
 
+/* --- moved, or of unknown address ------------------------------------------------------------ */
+
+/* Times are told by a clock of their own, of which 100 is the mark and 200 a step. */
+static void moved_has_not_come(void **state)
+{
+	const struct survey_since since[] = {{0x1000 + 100, 10, 100}};
+	struct survey_request request = {.lists = true, .has_mark = true};
+	static const struct {
+		uint64_t op, time, bytes;
+	} buffers[] = {
+		{9, 99, 1},    /* before the mark */
+		{10, 100, 2},  /* the last before it */
+		{30, 99, 4},   /* before it, moved after the step */
+		{31, 100, 8},  /* likewise */
+		{15, 150, 16}, /* came */
+		{32, 160, 32}, /* came before the step, moved after it */
+		{33, 300, 64}, /* came after the step */
+	};
+	struct view_mark marks[] = {{.op = 20, .time = 200, .n = 1, .name = "step"}};
+	struct survey *survey;
+	struct run run;
+
+	(void)state;
+	request.since = since;
+	request.since_count = 1;
+	run_start(&run, 1, 1);
+	for (size_t i = 0; i < ARRAY_COUNT(buffers); i++) {
+		struct view_buffer *buffer = build_buffer(run.built[0], 0, i, buffers[i].bytes);
+
+		buffer->op = buffers[i].op;
+		buffer->time = buffers[i].time;
+	}
+	run.built[0]->view.marks = marks;
+	run.built[0]->view.mark_count = 1;
+	run_ready(&run);
+	survey = run_survey(&run, &request);
+	assert_int_equal(survey->growth.count, 1);
+	assert_int_equal(survey->growth.items[0].stayed_bytes, 16 + 32 + 64);
+	assert_int_equal(survey->growth.items[0].step_bytes[0], 64);
+	assert_int_equal(survey->list.count, 3);
+	survey_release(survey);
+	run_end(&run);
+}
+
+static void map_without_addresses(void **state)
+{
+	const struct survey_map *map;
+	struct survey *survey;
+	struct run run;
+
+	(void)state;
+	run_start(&run, 1, 1);
+	run.built[0]->devices[0].memory_count = 1;
+	put(&run, 0, 4096, CLASS_USER);
+	put(&run, SEGMENT_NO_ADDRESS, 4096, CLASS_USER);
+	put(&run, SEGMENT_NO_ADDRESS, 4096, CLASS_VIEW);
+	map = small_map(&run, &survey);
+	assert_false(map->known);
+	assert_int_equal(map->no_address, 1);
+	assert_int_equal(map->bins[4095].used, 0);
+	survey_release(survey);
+	run_end(&run);
+}
+
+/* It is below no circular buffer, and above none. */
+static void lowest_l1_has_an_address(void **state)
+{
+	struct survey_request request = {0};
+	struct survey *survey;
+	struct core_report report;
+	struct segment_cb cb = {.x1 = 3, .y1 = 3, .bytes = 0x1000};
+	struct run run;
+
+	(void)state;
+	run_start(&run, 1, 1);
+	put(&run, SEGMENT_NO_ADDRESS, 4096, CLASS_USER);
+	run.built[0]->buffers[0].kind = MT_L1;
+	run.built[0]->programs[0] = (struct view_program){.live = true, .cb_count = 1, .cbs = &cb};
+	run.built[0]->view.program_count = 1;
+	run.built[0]->spaces[0].resident_count = 1;
+	run_ready(&run);
+	survey = run_survey(&run, &request);
+	assert_int_equal(survey->lowest_l1.items[0], UINT64_MAX);
+	cores_report(&run.machine, 0, &report);
+	assert_true(report.known);
+	assert_false(report.lowest_known);
+	survey_release(survey);
+	run_end(&run);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(since_mark),    cmocka_unit_test(each_step),
-		cmocka_unit_test(many_steps),    cmocka_unit_test(endless_sites),
-		cmocka_unit_test(same_as_holes), cmocka_unit_test(bins),
-		cmocka_unit_test(equal_holes),   cmocka_unit_test(odd_banks),
-		cmocka_unit_test(many_extents),  cmocka_unit_test(no_such_focus),
+		cmocka_unit_test(since_mark),
+		cmocka_unit_test(each_step),
+		cmocka_unit_test(many_steps),
+		cmocka_unit_test(endless_sites),
+		cmocka_unit_test(same_as_holes),
+		cmocka_unit_test(bins),
+		cmocka_unit_test(equal_holes),
+		cmocka_unit_test(odd_banks),
+		cmocka_unit_test(many_extents),
+		cmocka_unit_test(no_such_focus),
 		cmocka_unit_test(lowest_l1),
+		cmocka_unit_test(moved_has_not_come),
+		cmocka_unit_test(map_without_addresses),
+		cmocka_unit_test(lowest_l1_has_an_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

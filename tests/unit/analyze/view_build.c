@@ -59,6 +59,16 @@ uint32_t build_device(struct built_view *built, uint64_t unique_id, int32_t ordi
 	return built->view.device_count++;
 }
 
+uint32_t build_unplaced(struct built_view *built, int32_t ordinal)
+{
+	uint32_t number = build_device(built, 0, ordinal, "");
+
+	built->devices[number].unplaced = true;
+	built->devices[number].arch = "";
+	built->devices[number].memory_count = 0;
+	return number;
+}
+
 uint32_t build_mesh_space(struct built_view *built, uint16_t rows, uint16_t columns,
                           const uint32_t *devices)
 {
@@ -147,6 +157,8 @@ void build_figures(struct built_view *built)
 		for (uint32_t m = 0; m < built->spaces[built->buffers[i].space].member_count; m++)
 			add_figure(built, &built->buffers[i], m);
 	for (uint32_t d = 0; d < view->device_count; d++) {
+		if (built->devices[d].unplaced)
+			continue;
 		built->figures[d].capacity = (uint64_t)12 << 30;
 		built->figures[view->device_count + d].capacity = 64u << 20;
 	}

@@ -33,6 +33,8 @@ struct built_view *build_view(int32_t pid, enum view_life life);
 /* 12 banks of 1 GiB DRAM, 64 of 1 MiB L1. Returns the index. */
 uint32_t build_device(struct built_view *built, uint64_t unique_id, int32_t ordinal,
                       const char *bus);
+/* The place of what is on no device yet. */
+uint32_t build_unplaced(struct built_view *built, int32_t ordinal);
 uint32_t build_device_space(struct built_view *built, uint32_t device);
 uint32_t build_mesh_space(struct built_view *built, uint16_t rows, uint16_t columns,
                           const uint32_t *devices);

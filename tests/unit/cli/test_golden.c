@@ -4,6 +4,7 @@
  * MESHTALLY_UPDATE_GOLDEN=1 the files are written anew: look at the difference before keeping it.
  */
 #include "cmocka_all.h"
+#include "example_places.h"
 #include "example_scene.h"
 #include "example_sources.h"
 #include "listing.h"
@@ -15,6 +16,7 @@
 
 static struct example example;
 static struct example_sources sources;
+static struct example_places places;
 
 typedef void (*draw)(struct text *out, size_t width);
 
@@ -42,23 +44,33 @@ static void draw_ls(struct text *out, size_t width)
 	ls_text(&example.scene, &by_device, width, out);
 }
 
-static void draw_leaks(struct text *out, size_t width)
+static void leaks_of(const struct scene *scene, struct text *out, size_t width)
 {
 	struct leak_options options = {false};
 	struct leaks leaks;
 
-	leaks_find(&leaks, &example.scene.machine, &example.scene.selection, &options);
-	leaks_text(&example.scene, &leaks, 20, width, out);
+	leaks_find(&leaks, &scene->machine, &scene->selection, &options);
+	leaks_text(scene, &leaks, 20, width, out);
 	leaks_finish(&leaks);
+}
+
+static void draw_leaks(struct text *out, size_t width)
+{
+	leaks_of(&example.scene, out, width);
+}
+
+static void faults_of(const struct scene *scene, struct text *out, size_t width)
+{
+	struct findings findings;
+
+	findings_find(&findings, &scene->machine, &scene->selection);
+	faults_text(scene, &findings, 20, width, out);
+	findings_finish(&findings);
 }
 
 static void draw_faults(struct text *out, size_t width)
 {
-	struct findings findings;
-
-	findings_find(&findings, &example.scene.machine, &example.scene.selection);
-	faults_text(&example.scene, &findings, 20, width, out);
-	findings_finish(&findings);
+	faults_of(&example.scene, out, width);
 }
 
 static void draw_oom(struct text *out, size_t width)
@@ -86,6 +98,55 @@ static void draw_sources(struct text *out, size_t width)
 	devices_text(&sources.scene, &plain, width, out);
 	text_add(out, "-- ls\n");
 	ls_text(&sources.scene, &plain, width, out);
+}
+
+static void draw_unplaced(struct text *out, size_t width)
+{
+	static const struct options by_device = {.by = SUM_BY_DEVICE, .limit = 20};
+	static const struct options long_form = {.by = -1, .limit = 20, .long_form = true};
+	const struct scene *scene = &places.scene;
+
+	text_add(out, "-- devices\n");
+	devices_text(scene, &plain, width, out);
+	text_add(out, "-- devices --long\n");
+	devices_text(scene, &long_form, width, out);
+	text_add(out, "-- ps\n");
+	ps_text(scene, &plain, width, out);
+	text_add(out, "-- ls\n");
+	ls_text(scene, &plain, width, out);
+	text_add(out, "-- ls --by device\n");
+	ls_text(scene, &by_device, width, out);
+	text_add(out, "-- leaks\n");
+	leaks_of(scene, out, width);
+	text_add(out, "-- faults\n");
+	faults_of(scene, out, width);
+	text_add(out, "-- oom\n");
+	oom_text(scene, &plain, width, out);
+	text_add(out, "-- peak\n");
+	peak_text(scene, &plain, width, out);
+	text_add(out, "-- top --once\n");
+	top_text(scene, &plain, width, out);
+}
+
+/* Of what is on no device alone, and of a machine where that is nothing. */
+static void draw_unplaced_alone(struct text *out, size_t width)
+{
+	static const char *const name = "unplaced";
+	struct scene *scene = &places.scene;
+	struct text error = {0};
+
+	assert_int_equal(
+		scene_select(scene, &(struct selection_names){.devices = &name, .device_count = 1},
+	                     &error),
+		0);
+	text_add(out, "-- devices -d unplaced\n");
+	devices_text(scene, &plain, width, out);
+	text_add(out, "-- ls -d unplaced\n");
+	ls_text(scene, &plain, width, out);
+	text_add(out, "-- leaks -d unplaced\n");
+	leaks_of(scene, out, width);
+	selection_finish(&scene->selection);
+	scene->selection = (struct selection){.all_kinds = true};
 }
 
 static char *read_golden(const char *path)
@@ -152,6 +213,8 @@ static void golden(void **state)
 	check("peak", draw_peak);
 	check("top", draw_top);
 	check("sources", draw_sources);
+	check("unplaced", draw_unplaced);
+	check("unplaced-alone", draw_unplaced_alone);
 }
 
 static void draw_help(struct text *out, size_t width)
@@ -180,7 +243,9 @@ int main(void)
 
 	example_make(&example);
 	example_sources_make(&sources);
+	example_places_make(&places);
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	example_places_finish(&places);
 	example_sources_finish(&sources);
 	example_finish(&example);
 	return failed;

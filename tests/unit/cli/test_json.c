@@ -4,6 +4,7 @@
  * keys that the verb prints, no more and no fewer. `unit-cli-json VERB` prints what it makes.
  */
 #include "cmocka_all.h"
+#include "example_places.h"
 #include "example_scene.h"
 #include "example_sources.h"
 #include "listing.h"
@@ -275,6 +276,66 @@ static void sources(void **state)
 	example_sources_finish(&seen);
 }
 
+static const json_t *item(const json_t *json, const char *key, size_t number)
+{
+	const json_t *array = json_object_get(json, key);
+
+	assert_true(json_array_size(array) > number);
+	return json_array_get(array, number);
+}
+
+static void is_null(const json_t *json, const char *key)
+{
+	assert_non_null(json_object_get(json, key));
+	assert_true(json_is_null(json_object_get(json, key)));
+}
+
+/* What is on no device is a row that says so; an address that is not known is null, and with it all
+ * that would follow from addresses. */
+static void unplaced(void **state)
+{
+	struct example_places places;
+	struct findings findings;
+	json_t *devices, *ls, *faults, *oom;
+	const json_t *device, *failure, *advice;
+
+	(void)state;
+	example_places_make(&places);
+	devices = devices_json(&places.scene, &plain);
+	ls = ls_json(&places.scene, &plain);
+	oom = oom_json(&places.scene, &plain);
+	findings_find(&findings, &places.scene.machine, &places.scene.selection);
+	faults = faults_json(&places.scene, &findings, &plain);
+
+	assert_int_equal(json_array_size(json_object_get(devices, "devices")), 3);
+	device = item(devices, "devices", 1);
+	assert_true(json_is_false(json_object_get(device, "unplaced")));
+	assert_int_equal(json_integer_value(json_object_get(device, "ordinal")), 1);
+	is_null(item(device, "kinds", 0), "holes");
+	device = item(devices, "devices", 2);
+	assert_true(json_is_true(json_object_get(device, "unplaced")));
+	assert_int_equal(json_integer_value(json_object_get(device, "row")), 2);
+	is_null(device, "ordinal");
+	is_null(device, "unique_id");
+	is_null(item(device, "kinds", 0), "capacity_bytes");
+	is_null(item(ls, "buffers", 0), "address");
+	is_null(item(faults, "faults", 0), "address");
+	failure = item(oom, "failures", 0);
+	is_null(failure, "free_bytes_per_bank");
+	is_null(failure, "largest_hole_bytes_per_bank");
+	advice = json_object_get(failure, "advice");
+	is_null(advice, "enough");
+	is_null(advice, "bytes");
+	assert_int_equal(json_array_size(json_object_get(advice, "buffers")), 0);
+
+	json_decref(devices);
+	json_decref(ls);
+	json_decref(faults);
+	json_decref(oom);
+	findings_finish(&findings);
+	example_places_finish(&places);
+}
+
 /* Arrays cut to their first element: what docs/api.md shows. */
 static void shorten(json_t *json)
 {
@@ -307,6 +368,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(documented),
 		cmocka_unit_test(values),
 		cmocka_unit_test(sources),
+		cmocka_unit_test(unplaced),
 	};
 	int failed = 0;
 

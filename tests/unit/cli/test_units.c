@@ -42,14 +42,42 @@ static void bytes(void **state)
 
 static void even(const uint64_t *values, size_t count, const char *expected)
 {
+	struct machine_device devices[16] = {0};
+	const struct machine machine = {.devices = {devices, 16, 16}};
 	uint32_t rows[16];
 	struct text text = {0};
 
 	for (uint32_t i = 0; i < count; i++)
 		rows[i] = i;
-	even_text(&text, rows, values, count);
+	even_text(&text, &machine, rows, values, count);
 	assert_string_equal(text_string(&text), expected);
 	text_finish(&text);
+}
+
+static void names(const uint32_t *rows, size_t count, const char *cell, const char *words)
+{
+	struct machine_device devices[9] = {[8] = {.unplaced = true}};
+	const struct machine machine = {.devices = {devices, 9, 9}};
+	struct text text = {0};
+
+	row_names(&text, &machine, rows, count);
+	assert_string_equal(text_string(&text), cell);
+	text_clear(&text);
+	device_names(&text, &machine, rows, count);
+	assert_string_equal(text_string(&text), words);
+	text_finish(&text);
+}
+
+static void what_is_on_no_device_is_named(void **state)
+{
+	(void)state;
+	names((const uint32_t[]){3}, 1, "3", "device 3");
+	names((const uint32_t[]){0, 1, 2, 7}, 4, "0-2,7", "devices 0-2,7");
+	names((const uint32_t[]){8}, 1, "unplaced", "unplaced");
+	names((const uint32_t[]){8, 8}, 2, "unplaced", "unplaced");
+	names((const uint32_t[]){7, 8}, 2, "7,unplaced", "device 7 and unplaced");
+	names((const uint32_t[]){0, 7, 8}, 3, "0,7,unplaced", "devices 0,7 and unplaced");
+	names(NULL, 0, "-", "devices -");
 }
 
 /* The odd one is named. */
@@ -72,6 +100,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes),
 		cmocka_unit_test(devices_in_one_line),
+		cmocka_unit_test(what_is_on_no_device_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

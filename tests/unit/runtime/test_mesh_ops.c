@@ -3,6 +3,7 @@
  * The operations compute what the host computes, on every board; programs are cached, their kernels
  * lie at the top of DRAM, and circular buffers that would run into an L1 buffer are refused.
  */
+#include "bfloat16.h"
 #include "mesh_ops.h"
 #include "program_cache.h"
 #include "runtime_fixture.h"

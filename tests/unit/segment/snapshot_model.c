@@ -89,6 +89,9 @@ void model_apply(struct model *model, const struct entry *entry)
 	case ENTRY_FREE:
 		record_free(model, record);
 		break;
+	case ENTRY_MOVE:
+		record->space = entry->space;
+		break;
 	case ENTRY_FREE_ON:
 		record->gone |= 1u << entry->member;
 		record_end_if_exhausted(model, record);

@@ -120,6 +120,16 @@ static void do_free(struct writer_state *w, uint32_t place)
 	entry_end(w, entry, mt_free(record->space, record->id));
 }
 
+static void do_move(struct writer_state *w, uint32_t place, mt_space to)
+{
+	struct entry *entry = entry_begin(w, ENTRY_MOVE);
+	const struct model_record *record = &w->mirror->records[place];
+
+	entry->id = record->id;
+	entry->space = to;
+	entry_end(w, entry, mt_move(record->space, record->id, to, 0));
+}
+
 static void do_free_on(struct writer_state *w, uint32_t place, uint32_t member)
 {
 	struct entry *entry = entry_begin(w, ENTRY_FREE_ON);
@@ -163,6 +173,20 @@ static void step_plain(struct writer_state *w)
 		do_free(w, place);
 	else
 		do_alloc(w, place, where < MODEL_DEVICES ? w->devices[where] : w->mesh, 0, 0);
+}
+
+/* From device to device, of which one has fewer banks. */
+static void step_moves(struct writer_state *w)
+{
+	uint32_t place = (uint32_t)(random_next(w) % w->places);
+	uint32_t where = (uint32_t)(random_next(w) % MODEL_DEVICES);
+
+	if (!w->mirror->records[place].live)
+		do_alloc(w, place, w->devices[where], 0, 0);
+	else if (random_next(w) % 4 == 0)
+		do_free(w, place);
+	else if (w->mirror->records[place].space != w->devices[where])
+		do_move(w, place, w->devices[where]);
 }
 
 static void step_alike(struct writer_state *w)
@@ -469,6 +493,14 @@ static void shares_and_locals(void **state)
 	run_snapshots(2000, step_shares, 250);
 }
 
+static void moved_buffers(void **state)
+{
+	(void)state;
+	run_snapshots(20, step_moves, 1000);
+	run_snapshots(300, step_moves, 500);
+	run_snapshots(5000, step_moves, 40);
+}
+
 static void spaces_that_close(void **state)
 {
 	(void)state;
@@ -478,7 +510,7 @@ static void spaces_that_close(void **state)
 /* Stopped anywhere, also inside an operation. */
 static void stopped_writers(void **state)
 {
-	static void (*const steps[])(struct writer_state *) = {step_plain, step_shares,
+	static void (*const steps[])(struct writer_state *) = {step_plain, step_moves, step_shares,
 	                                                       step_spaces};
 	struct run run;
 	siginfo_t info;
@@ -510,12 +542,12 @@ static void killed_writers(void **state)
 	struct run run;
 
 	(void)state;
-	for (int i = 0; i < 120; i++) {
+	for (int i = 0; i < 160; i++) {
 		struct segment_view *view;
 		const struct entry *last;
 		const char *what;
 
-		run_start(&run, 50, step_plain);
+		run_start(&run, 50, i % 2 ? step_plain : step_moves);
 		log_advance(&run, 1 + (uint64_t)i * 7 % 1000);
 		kill(run.pid, SIGKILL);
 		waitpid(run.pid, NULL, 0);
@@ -525,7 +557,7 @@ static void killed_writers(void **state)
 		log_replay(&run, UINT64_MAX);
 		/* The call that it was in, if that came to its end. */
 		last = &run.log->entries[run.log->count % LOG_ENTRIES];
-		if (view->op > run.model->op && last->type <= ENTRY_FREE &&
+		if (view->op > run.model->op && last->type <= ENTRY_MOVE &&
 		    model_compare(run.model, view))
 			model_apply(run.model, last);
 		what = model_compare(run.model, view);
@@ -557,6 +589,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_teardown(few_buffers, end_writer),
 		cmocka_unit_test_teardown(many_buffers, end_writer),
 		cmocka_unit_test_teardown(shares_and_locals, end_writer),
+		cmocka_unit_test_teardown(moved_buffers, end_writer),
 		cmocka_unit_test_teardown(spaces_that_close, end_writer),
 		cmocka_unit_test_teardown(stopped_writers, end_writer),
 		cmocka_unit_test_teardown(killed_writers, end_writer),

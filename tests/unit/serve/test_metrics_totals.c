@@ -284,11 +284,33 @@ static void devices_are_bounded(void **state)
 	(void)state;
 	totals_init(&totals);
 	for (uint64_t i = 1; i < TOTALS_DEVICES + 500; i++)
-		totals_device(&totals, i, 0, "a", "");
+		totals_device(&totals, &(struct device_key){false, i, 0, "a", ""});
 	assert_in_range(totals.devices.count, TOTALS_DEVICES, TOTALS_DEVICES + 1);
 	assert_string_equal(totals.devices.items[TOTALS_DEVICES].arch, "other");
-	assert_int_equal(totals_device(&totals, 1u << 20, 3, "b", "x"), TOTALS_DEVICES);
-	assert_int_equal(totals_device(&totals, 2, 0, "a", ""), 1);
+	assert_int_equal(totals_device(&totals, &(struct device_key){false, 1u << 20, 3, "b", "x"}),
+	                 TOTALS_DEVICES);
+	assert_int_equal(totals_device(&totals, &(struct device_key){false, 2, 0, "a", ""}), 1);
+	totals_finish(&totals);
+}
+
+/* One of them however many contexts there are, and never a device. */
+static void unplaced_is_one(void **state)
+{
+	struct totals totals;
+	uint32_t device, unplaced;
+
+	(void)state;
+	totals_init(&totals);
+	device = totals_device(&totals, &(struct device_key){false, 0, 0, "", ""});
+	unplaced = totals_device(&totals, &(struct device_key){true, 0, 0, "", ""});
+	assert_int_not_equal(device, unplaced);
+	for (int32_t ordinal = -1; ordinal < 3; ordinal++)
+		assert_int_equal(totals_device(&totals, &(struct device_key){true, 0, ordinal,
+		                                                             "context", ""}),
+		                 unplaced);
+	assert_int_equal(totals_device(&totals, &(struct device_key){false, 0, 0, "", ""}), device);
+	assert_int_equal(totals_device(&totals, &(struct device_key){false, 0, -1, "", ""}), 2);
+	assert_true(totals.devices.items[unplaced].unplaced);
 	totals_finish(&totals);
 }
 
@@ -298,7 +320,7 @@ int main(void)
 		cmocka_unit_test(only_what_is_new),  cmocka_unit_test(rows_that_change),
 		cmocka_unit_test(the_dead),          cmocka_unit_test(devices_are_bounded),
 		cmocka_unit_test(kinds_are_bounded), cmocka_unit_test(seen_in_two_ways),
-		cmocka_unit_test(foreign_names),
+		cmocka_unit_test(foreign_names),     cmocka_unit_test(unplaced_is_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -222,7 +222,7 @@ static void add_steps(struct built_view *built, uint32_t mesh)
 	for (uint64_t step = 1; step <= 6; step++) {
 		struct view_mark *mark = &built->view.marks[built->view.mark_count++];
 
-		*mark = (struct view_mark){++built->view.op, 0, step, "step"};
+		*mark = (struct view_mark){.op = ++built->view.op, .n = step, .name = "step"};
 		mark->time_ns = built->view.birth_realtime_ns + (100 + mark->op) * SECOND_NS;
 		add(built, &loss, 3 * MB + step * 64 * KB);
 	}

@@ -122,7 +122,8 @@ static void golden_mesh(void **state)
 
 static void golden_others(void **state)
 {
-	static const char *const names[] = {"empty", "waiting", "file", "hostile", "mesh1024"};
+	static const char *const names[] = {"empty",   "waiting",  "file",
+	                                    "hostile", "mesh1024", "places"};
 	struct canvas canvas = {0};
 	char name[64];
 
@@ -270,7 +271,7 @@ static void check_picture(struct tui_fixture *fixture, const char *name, struct 
 static void every_picture(void **state)
 {
 	static const char *const names[] = {"example", "mesh32",  "mesh1024", "hostile",
-	                                    "empty",   "waiting", "file"};
+	                                    "empty",   "waiting", "file",     "places"};
 	static const struct size sizes[] = {{0, 0},   {1, 1},   {2, 1},    {1, 5},   {7, 3},
 	                                    {20, 6},  {39, 9},  {40, 10},  {80, 24}, {81, 25},
 	                                    {132, 5}, {15, 70}, {200, 60}, {310, 90}};

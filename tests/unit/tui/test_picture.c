@@ -272,13 +272,41 @@ static void test_empty(void **state)
 	tui_fixture_finish(&fixture);
 }
 
+static void test_unplaced_in_the_header(void **state)
+{
+	(void)state;
+	tui_fixture_init(&fixture, "places");
+	draw(24, 160);
+	assert_non_null(strstr(line(1), " 2 devices  2 processes  DRAM 96 MB of 24 GB"));
+	assert_non_null(strstr(line(1), "unplaced 64 MB"));
+	tui_fixture_filter(&fixture, "dev:unplaced");
+	fixture.ui.screen = SCREEN_TAGS;
+	fixture.ui.tags_by = TAGS_BY_DEVICE;
+	tui_fixture_survey(&fixture);
+	draw(24, 160);
+	assert_non_null(strstr(text_string(&drawn), "unplaced  "));
+	assert_non_null(strstr(text_string(&drawn), "65.00 MB"));
+	assert_null(strstr(text_string(&drawn), "gpu"));
+	assert_null(strstr(text_string(&drawn), "no device"));
+	fixture.ui.tags_by = TAGS_BY_AGE; /* of single buffers */
+	tui_fixture_survey(&fixture);
+	draw(24, 160);
+	assert_non_null(strstr(text_string(&drawn), "by age (b): 65 MB in 4 buffers"));
+	tui_fixture_finish(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_any_size), cmocka_unit_test(test_overlays),
-		cmocka_unit_test(test_status),   cmocka_unit_test(test_quiet),
-		cmocka_unit_test(test_header),   cmocka_unit_test(test_footer),
-		cmocka_unit_test(test_help),     cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_any_size),
+		cmocka_unit_test(test_overlays),
+		cmocka_unit_test(test_status),
+		cmocka_unit_test(test_quiet),
+		cmocka_unit_test(test_header),
+		cmocka_unit_test(test_footer),
+		cmocka_unit_test(test_help),
+		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_unplaced_in_the_header),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 

@@ -317,6 +317,41 @@ static void test_every_size(void **state)
 	}
 }
 
+/* Where buffers lie is not told: no map that would show their place as free. */
+static void test_no_map_without_addresses(void **state)
+{
+	struct screen_fixture fixture;
+	struct built_view *built;
+	uint32_t place;
+
+	(void)state;
+	screen_fixture_init(&fixture);
+	built = make_device(&fixture);
+	place = build_device_space(built, build_unplaced(built, 0));
+	build_buffer(built, place, 9, MB)->tag = build_tag(built, "nowhere");
+	built->buffers[1].address = SEGMENT_NO_ADDRESS;
+	screen_fixture_ready(&fixture);
+	fixture.ui.screen = SCREEN_DEVICE;
+	screen_fixture_survey(&fixture);
+	for (int columns = 60; columns <= 160; columns += 50) {
+		screen_fixture_draw(&fixture, SCREEN_DEVICE, 20, columns);
+		assert_true(screen_has(&fixture, "does not tell where 1 buffer lies"));
+		screen_fixture_draw(&fixture, SCREEN_DEVICE, 44, columns);
+		assert_true(screen_has(&fixture, "does not tell where 1 buffer lies"));
+		assert_false(screen_has(&fixture, "0x00000000"));
+		assert_false(screen_has(&fixture, "GB free"));
+	}
+	/* The three devices, and not what is on none. */
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(fixture.ui.device, i % 3);
+		screen_fixture_key(&fixture, KEY_RIGHT);
+		screen_fixture_survey(&fixture);
+		screen_fixture_draw(&fixture, SCREEN_DEVICE, 20, 80);
+		assert_false(screen_has(&fixture, "nowhere"));
+	}
+	screen_fixture_finish(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -332,6 +367,7 @@ int main(void)
 		cmocka_unit_test(test_totals_only),
 		cmocka_unit_test(test_narrow_still_says_it),
 		cmocka_unit_test(test_every_size),
+		cmocka_unit_test(test_no_map_without_addresses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -372,6 +372,45 @@ static void test_empty_says_what_to_type(void **state)
 	screen_fixture_finish(&fixture);
 }
 
+/* A device, and what is on none: no tile, no line of the list, but a line that says how much. */
+static void test_unplaced_is_no_tile(void **state)
+{
+	struct screen_fixture fixture;
+	struct built_view *built;
+	uint32_t place;
+
+	(void)state;
+	screen_fixture_init(&fixture);
+	built = screen_fixture_add(&fixture, 10, 0x100, 2);
+	build_buffer(built, build_device_space(built, 0), 1, GB);
+	place = build_device_space(built, build_unplaced(built, 0));
+	build_buffer(built, place, 2, 64 << 20)->tag = build_tag(built, "later");
+	build_buffer(built, place, 3, 1 << 20)->kind = MT_HOST;
+	screen_fixture_ready(&fixture);
+	screen_fixture_draw(&fixture, SCREEN_MESH, 30, 80);
+	assert_non_null(tile_of(&fixture.hits, 1));
+	assert_null(tile_of(&fixture.hits, 2));
+	assert_true(screen_has(&fixture, "unplaced 64 MB in 1 buffer: on no device yet"));
+	assert_true(screen_has(&fixture, " 2 devices"));
+	screen_fixture_filter(&fixture, "tag:other");
+	screen_fixture_draw(&fixture, SCREEN_MESH, 30, 80);
+	assert_false(screen_has(&fixture, "unplaced"));
+	screen_fixture_filter(&fixture, "tag:later");
+	screen_fixture_draw(&fixture, SCREEN_MESH, 30, 80);
+	assert_true(screen_has(&fixture, "unplaced 64 MB"));
+	screen_fixture_filter(&fixture, "");
+	fixture.ui.mesh_as_list = true;
+	screen_fixture_draw(&fixture, SCREEN_MESH, 30, 80);
+	assert_int_equal(fixture.sheet.rows.count, 4);
+	fixture.ui.mesh_as_list = false;
+	for (int i = 0; i < 4; i++) {
+		screen_fixture_draw(&fixture, SCREEN_MESH, 30, 80);
+		screen_fixture_key(&fixture, KEY_DOWN);
+		assert_in_range(fixture.ui.device, 0, 1);
+	}
+	screen_fixture_finish(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -388,6 +427,7 @@ int main(void)
 		cmocka_unit_test(test_headroom),
 		cmocka_unit_test(test_every_size),
 		cmocka_unit_test(test_empty_says_what_to_type),
+		cmocka_unit_test(test_unplaced_is_no_tile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,6 +56,13 @@ static void take_example(struct tui_fixture *fixture, const char *from)
 	fixture->reading.scene.from = fixture->reading.from = from;
 }
 
+static void take_places(struct tui_fixture *fixture)
+{
+	fixture->places = mem_calloc(1, sizeof(*fixture->places));
+	example_places_make(fixture->places);
+	fixture->reading.scene = fixture->places->scene;
+}
+
 /* An hour of readings, as if what is held had come in waves. */
 static void fill_history(struct tui_fixture *fixture)
 {
@@ -108,6 +115,8 @@ void tui_fixture_init(struct tui_fixture *fixture, const char *name)
 		take_example(fixture, NULL);
 	else if (strcmp(name, "file") == 0)
 		take_example(fixture, "/home/ann/before-crash.mts");
+	else if (strcmp(name, "places") == 0)
+		take_places(fixture);
 	if (strcmp(name, "mesh32") == 0) {
 		add_view(fixture, fixture_train());
 		add_view(fixture, fixture_eval());
@@ -119,7 +128,7 @@ void tui_fixture_init(struct tui_fixture *fixture, const char *name)
 		add_view(fixture, fixture_hostile());
 	}
 	fixture->waiting = strcmp(name, "waiting") == 0;
-	if (fixture->example == NULL)
+	if (fixture->example == NULL && fixture->places == NULL)
 		build_machine(&fixture->reading.scene);
 	finish_reading(fixture);
 	ui_init(&fixture->ui, 1000);
@@ -226,6 +235,10 @@ void tui_fixture_finish(struct tui_fixture *fixture)
 		fixture->example->scene = *scene;
 		example_finish(fixture->example);
 		free(fixture->example);
+	} else if (fixture->places != NULL) {
+		fixture->places->scene = *scene;
+		example_places_finish(fixture->places);
+		free(fixture->places);
 	} else {
 		scene_close(scene);
 	}

@@ -7,12 +7,14 @@
  *   "file"      the same out of a snapshot file
  *   "mesh32"    4x8 devices, programs that live and one that does not, steps, faults, an hour's
  * history "mesh1024"  32x32 devices "hostile"   tags, sites, commands and names of any bytes
+ *   "places"    the machine of example_places.h: no addresses, and not all is on a device
  *   "empty"     nothing runs
  *   "waiting"   nothing has been read yet
  */
 #ifndef MESHTALLY_TEST_TUI_FIXTURES_H
 #define MESHTALLY_TEST_TUI_FIXTURES_H
 
+#include "example_places.h"
 #include "example_scene.h"
 #include "screens.h"
 
@@ -28,6 +30,7 @@ struct tui_fixture {
 	struct look look; /* of all that is above */
 	/* Behind them. */
 	struct example *example;
+	struct example_places *places;
 	struct built_view *views[FIXTURE_VIEWS];
 	size_t view_count;
 	bool waiting; /* look.reading is NULL */
