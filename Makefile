@@ -7,7 +7,7 @@ DESTDIR ?=
 TYPE ?= RelWithDebInfo
 JOBS ?= $(shell nproc)
 
-.PHONY: all demo check bench install asan ubsan tsan fuzz deb deps clean format
+.PHONY: all demo check check-real bench install wheel asan ubsan tsan fuzz deb deps deps-check clean format
 
 all: deps
 	@cmake -S . -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=$(TYPE) \
@@ -18,11 +18,22 @@ all: deps
 deps:
 	@scripts/install-dependencies
 
+deps-check:
+	@scripts/install-dependencies check
+
 demo: all
 	@examples/demo.sh $(BUILD)
 
-check: all
+check: deps-check all
 	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
+
+# OpenCL programs that we did not write, all of them: some take minutes.
+check-real: deps-check all
+	@scripts/check-real $(BUILD)
+
+# The Python package with the library in it, in $(BUILD)/wheel.
+wheel: deps-check all
+	@adapters/python/make-wheel $(BUILD)
 
 bench: all
 	@bench/run $(BUILD)
@@ -38,7 +49,7 @@ deb:
 	@lintian --fail-on error,warning --tag-display-limit 0 $(BUILD)/deb/*.changes
 
 # One build folder per sanitizer, with the tests that do not start other builds' programs.
-asan ubsan tsan: deps
+asan ubsan tsan: deps-check
 	@cmake --preset $@ >/dev/null
 	@cmake --build --preset $@ -j $(JOBS)
 	@ctest --preset $@ -j $(JOBS)

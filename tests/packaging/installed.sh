@@ -57,4 +57,14 @@ needed=$(readelf -d "$libdir/libmeshtally.so" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\
 	grep -v -e '^libc\.so' -e '^ld-linux' || true)
 [ -z "$needed" ] || fail "the library needs more than libc: $needed"
 [ -z "$(find "$work/segments" -name '*.seg')" ] || fail "clean programs left segments behind"
+if [ -e "$build/libmeshtally_opencl_layer.so" ]; then
+	layer=$(realpath "$libdir/meshtally/libmeshtally_opencl_layer.so")
+	# shellcheck disable=SC2016 # for the shell that it runs
+	found=$(env -u OPENCL_LAYERS -u MESHTALLY_OPENCL_LAYER -u LD_LIBRARY_PATH \
+		"$work/prefix/bin/meshtally" run --opencl -- sh -c 'echo "$OPENCL_LAYERS"') 2>"$work/log" ||
+		fail "run --opencl: $(cat "$work/log")"
+	[ "$found" = "$layer" ] || fail "run --opencl takes '$found', not the installed $layer"
+	ldd "$layer" | grep -q "libmeshtally.so.1 => $(dirname "$layer")/../libmeshtally.so.1" ||
+		fail "the layer takes another library: $(ldd "$layer")"
+fi
 "$work/prefix/bin/meshtally" version
