@@ -18,7 +18,8 @@
 
 static const char usage[] =
 	"Usage: mesh_allocation [OPTION]...\n"
-	"Allocates, adds, multiplies and frees tensors on a simulated 2x4 mesh of devices.\n"
+	"Allocates, adds, multiplies and frees tensors on a 2x4 mesh of devices: simulated,\n"
+	"or on eight OpenCL devices.\n"
 	"\n"
 	"      --hooks=MODE      how the runtime reports to meshtally (default both):\n"
 	"%s"
@@ -27,6 +28,8 @@ static const char usage[] =
 	"                        server, which knows buffers by address; not for gpu\n"
 	"      --tt-socket=PATH  the server's socket (default " TT_SOCKET_PATH ")\n"
 	"      --board=BOARD     n150 (default), p150 or gpu\n"
+	"      --backend=END     what holds the memory and computes (default host):\n"
+	"%s"
 	"      --runs=N          do it all N times (default 1)\n"
 	"      --keep-queues     do not report that the command queues are given back\n"
 	"      --no-clear-cache  leave the program cache as it is\n"
@@ -39,6 +42,11 @@ static const char usage[] =
 	"      --expect          print what every device must hold after each step, as JSON\n"
 	"      --help\n"
 	"\n"
+	"The devices of the opencl back end are those of the first platform that has eight.\n"
+	"Each has what the board has, less main memory if it does not give as much in one\n"
+	"buffer. PoCL has as many devices as it is told to by the environment:\n"
+	"    POCL_DEVICES=\"pthread pthread pthread pthread pthread pthread pthread pthread\"\n"
+	"\n"
 	"Exit status: 0 done, 1 failed, 2 wrong use, 3 out of memory (--oom).\n";
 
 enum option_key {
@@ -47,6 +55,7 @@ enum option_key {
 	VIA,
 	TT_SOCKET,
 	BOARD,
+	BACKEND,
 	RUNS,
 	KEEP_QUEUES,
 	NO_CLEAR_CACHE,
@@ -66,6 +75,7 @@ static const struct option long_options[] = {
 	{"via", required_argument, NULL, VIA},
 	{"tt-socket", required_argument, NULL, TT_SOCKET},
 	{"board", required_argument, NULL, BOARD},
+	{"backend", required_argument, NULL, BACKEND},
 	{"runs", required_argument, NULL, RUNS},
 	{"keep-queues", no_argument, NULL, KEEP_QUEUES},
 	{"no-clear-cache", no_argument, NULL, NO_CLEAR_CACHE},
@@ -132,6 +142,9 @@ static int read_valued(struct arguments *arguments, int key, const char *value)
 	case BOARD:
 		options->board = value;
 		return arch_find(value) ? 0 : wrong("no such board:", value);
+	case BACKEND:
+		options->backend = backend_find(value);
+		return options->backend ? 0 : wrong("no such back end:", value);
 	default:
 		if (read_number(value, key == RUNS ? 1 : 0, &number) != 0)
 			return -EINVAL;
@@ -202,7 +215,7 @@ static int read_arguments(struct arguments *arguments, int argc, char **argv)
 
 static void print_help(void)
 {
-	char modes[1024] = "";
+	char modes[1024] = "", kept[256] = "";
 	size_t length = 0;
 
 	for (size_t i = 0; i < hooks_mode_count && length < sizeof modes; i++) {
@@ -210,13 +223,22 @@ static void print_help(void)
 					   "                          %-13s %s\n",
 					   hooks_modes[i].name, hooks_modes[i].about);
 	}
-	printf(usage, modes);
+	length = 0;
+	for (size_t i = 0; i < backend_count && length < sizeof kept; i++) {
+		length += (size_t)snprintf(kept + length, sizeof kept - length,
+		                           "                          %-13s %s\n",
+		                           backends[i]->name, backends[i]->about);
+	}
+	printf(usage, modes, kept);
 }
 
 int main(int argc, char **argv)
 {
-	static struct arguments arguments = {
-		.options = {.board = "n150", .runs = 1, .step_fd = -1, .ack_fd = -1}};
+	static struct arguments arguments = {.options = {.backend = &host_backend,
+	                                                 .board = "n150",
+	                                                 .runs = 1,
+	                                                 .step_fd = -1,
+	                                                 .ack_fd = -1}};
 
 	arguments.options.hooks = hooks_mode_find("both");
 	if (read_arguments(&arguments, argc, argv) != 0)
@@ -230,7 +252,7 @@ int main(int argc, char **argv)
 	if (arguments.help)
 		print_help();
 	else if (arguments.expect)
-		scenario_expect(&arguments.options, stdout);
+		return scenario_expect(&arguments.options, stdout);
 	else
 		return scenario_run(&arguments.options);
 	return 0;

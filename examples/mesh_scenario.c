@@ -5,7 +5,7 @@
  */
 #include "mesh_scenario.h"
 
-#include "mesh_ops.h"
+#include "mesh_values.h"
 #include "program_cache.h"
 #include "tt_socket_client.h"
 
@@ -22,17 +22,6 @@ enum { TENSOR_BYTES = 4194304, FACTOR_BYTES = 524288, PRODUCT_BYTES = 1048576 };
 enum { FILL_BUFFERS = 15, FILL_FREED = FILL_BUFFERS / 2 }; /* each a sixteenth of the memory */
 
 static const int32_t mesh_order[CHIPS] = {4, 0, 3, 7, 5, 1, 2, 6};
-enum tensor_name { A, B, SUM, X, Y, PRODUCT, TENSORS };
-
-static const struct {
-	const char *site;
-	uint32_t shape[4], seed;
-} inputs[TENSORS] = {
-	[A] = {"a", {8, 8, 512, 512}, 1},
-	[B] = {"b", {8, 8, 512, 512}, 77},
-	[X] = {"x", {8, 8, 256, 128}, 1234},
-	[Y] = {"y", {8, 8, 128, 256}, 99999},
-};
 
 static struct scenario {
 	const struct scenario_options *options;
@@ -52,28 +41,16 @@ static struct leaked {
 	struct leaked *next;
 } * leaked;
 
-/* Small multiples of 1/8, so that sums and dot products are exact whatever their order. */
-static int host_eighths(uint64_t index, uint32_t seed)
-{
-	uint32_t mixed = ((uint32_t)index + seed) * 2654435761u;
-
-	return (int)(mixed >> 28) - 8;
-}
-
-static float host_value(uint64_t index, const void *seed)
-{
-	return (float)host_eighths(index, *(const uint32_t *)seed) / 8;
-}
-
 static int make_input(size_t name)
 {
 	struct mesh_tensor *tensor = &scenario.tensors[name];
 	int error;
 
 	graph_tracker_function_start("inputs");
-	error = mesh_tensor_create(scenario.mesh, inputs[name].shape, inputs[name].site, tensor);
+	error = mesh_tensor_create(scenario.mesh, mesh_inputs[name].shape, mesh_inputs[name].site,
+	                           tensor);
 	graph_tracker_function_end();
-	return error ? error : mesh_tensor_fill(tensor, host_value, &inputs[name].seed);
+	return error ? error : mesh_input_fill(tensor, name);
 }
 
 static int open_mesh(size_t unused)
@@ -82,60 +59,13 @@ static int open_mesh(size_t unused)
 	return mesh_device_open(scenario.machine, ROWS, COLUMNS, mesh_order, &scenario.mesh);
 }
 
-static float sum_value(uint64_t index, const void *arg)
-{
-	(void)arg;
-	return host_value(index, &inputs[A].seed) + host_value(index, &inputs[B].seed);
-}
-
 static int add(size_t unused)
 {
 	struct mesh_tensor *t = scenario.tensors;
 	int error = mesh_op_add(&t[A], &t[B], &t[SUM]);
 
 	(void)unused;
-	return error ? error : mesh_tensor_check(&t[SUM], sum_value, NULL);
-}
-
-/* The factors as the host has them, y transposed: a product is a dot product of two rows. */
-struct factors {
-	int8_t *x, *y;
-};
-
-static float product_value(uint64_t index, const void *arg)
-{
-	const struct factors *factors = arg;
-	uint64_t inner = inputs[X].shape[3], columns = inputs[Y].shape[3];
-	uint64_t rows = inputs[X].shape[2];
-	uint64_t matrix = index / (rows * columns);
-	const int8_t *x = factors->x + index / columns * inner;
-	const int8_t *y = factors->y + (matrix * columns + index % columns) * inner;
-	int sum = 0;
-
-	for (uint64_t k = 0; k < inner; k++)
-		sum += x[k] * y[k];
-	return (float)sum / 64;
-}
-
-static int check_product(void)
-{
-	size_t count = mesh_tensor_bytes(inputs[X].shape) / sizeof(uint16_t);
-	struct factors factors = {malloc(count), malloc(count)};
-	int error = factors.x && factors.y ? 0 : -ENOMEM;
-	uint64_t inner = inputs[Y].shape[2], columns = inputs[Y].shape[3];
-
-	for (uint64_t i = 0; !error && i < count; i++) {
-		uint64_t matrix = i / (inner * columns), k = i / columns % inner;
-		uint64_t transposed = (matrix * columns + i % columns) * inner + k;
-
-		factors.x[i] = (int8_t)host_eighths(i, inputs[X].seed);
-		factors.y[transposed] = (int8_t)host_eighths(i, inputs[Y].seed);
-	}
-	if (!error)
-		error = mesh_tensor_check(&scenario.tensors[PRODUCT], product_value, &factors);
-	free(factors.x);
-	free(factors.y);
-	return error;
+	return error ? error : mesh_sum_check(&t[SUM]);
 }
 
 static int matmul(size_t unused)
@@ -144,7 +74,7 @@ static int matmul(size_t unused)
 	int error = mesh_op_matmul(&t[X], &t[Y], &t[PRODUCT]);
 
 	(void)unused;
-	return error ? error : check_product();
+	return error ? error : mesh_product_check(&t[PRODUCT]);
 }
 
 static int free_tensor(size_t name)
@@ -191,9 +121,9 @@ static int close_mesh(size_t unused)
 	return 0;
 }
 
-static uint64_t fill_bytes(const struct arch *arch)
+static uint64_t fill_bytes(const struct machine *machine)
 {
-	const struct arch_memory *memory = &arch->memories[MEMORY_MAIN];
+	const struct mt_memory *memory = &machine->memories[MEMORY_MAIN];
 
 	return memory->bank_bytes / 16 * memory->banks;
 }
@@ -218,7 +148,7 @@ static int fill(size_t unused)
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < FILL_BUFFERS; i++)
-		scenario.fill[i] = allocate_or_throw(fill_bytes(scenario.machine->arch), "fill");
+		scenario.fill[i] = allocate_or_throw(fill_bytes(scenario.machine), "fill");
 	graph_tracker_function_end();
 	return 0;
 }
@@ -237,7 +167,7 @@ static int ask_too_much(size_t unused)
 {
 	(void)unused;
 	if (setjmp(scenario.unwind) == 0) {
-		allocate_or_throw(2 * fill_bytes(scenario.machine->arch), "too much");
+		allocate_or_throw(2 * fill_bytes(scenario.machine), "too much");
 		return -EDOM;
 	}
 	for (size_t i = FILL_BUFFERS; i-- > 0;) {
@@ -373,14 +303,14 @@ static bool is_unreported(const struct step *step, const struct scenario_options
 }
 
 static void apply(struct holdings *held, const struct step *step,
-                  const struct scenario_options *options, const struct arch *arch)
+                  const struct scenario_options *options, const struct machine *machine)
 {
 	if (step->action == close_mesh) {
 		*held = (struct holdings){0};
 	} else if (!is_unreported(step, options)) {
 		held->system += step->change.system;
 		held->cache += step->change.cache;
-		held->user += step->change.user + step->change.fills * (int64_t)fill_bytes(arch);
+		held->user += step->change.user + step->change.fills * (int64_t)fill_bytes(machine);
 		held->l1_system += step->change.l1_system;
 	}
 }
@@ -405,9 +335,9 @@ static void expect_devices(const struct holdings *held, const struct arch *arch,
 	}
 }
 
-void scenario_expect(const struct scenario_options *options, FILE *out)
+static void expect_steps(const struct scenario_options *options, const struct machine *machine,
+                         FILE *out)
 {
-	const struct arch *arch = arch_find(options->board);
 	struct holdings held = {0};
 	const char *separator = "";
 	size_t count, number = 0;
@@ -417,14 +347,49 @@ void scenario_expect(const struct scenario_options *options, FILE *out)
 	for (size_t i = 0; i < count; i++) {
 		if (is_skipped(&table[i], options))
 			continue;
-		apply(&held, &table[i], options, arch);
+		apply(&held, &table[i], options, machine);
 		fprintf(out, "%s\n {\"n\":%zu,\"step\":\"%s\",\"devices\":[\n  ", separator,
 		        ++number, table[i].name);
-		expect_devices(&held, arch, out);
+		expect_devices(&held, machine->arch, out);
 		fputs("]}", out);
 		separator = ",";
 	}
 	fputs("\n]}\n", out);
+}
+
+static int make_machine(const struct scenario_options *options, struct machine **ret_machine)
+{
+	struct backend_problem problem = {""};
+	struct machine_config config = {.board = options->board,
+	                                .chips = CHIPS,
+	                                .backend = options->backend,
+	                                .problem = &problem,
+	                                .queue_bytes = QUEUE_BYTES,
+	                                .queues_unhooked = options->keep_queues};
+	int error = graph_tracker_init(&scenario.tracker, options->hooks, options->unique_ids);
+
+	if (options->reports)
+		scenario.tracker.reports = options->reports;
+	if (arch_find(options->board)->memories[MEMORY_L1].kind)
+		config.fabric_bytes = FABRIC_BYTES;
+	if (!error)
+		error = machine_create(&config, &scenario.tracker, ret_machine);
+	if (error)
+		fprintf(stderr, "mesh_allocation: no machine: %s\n",
+		        problem.text[0] ? problem.text : strerror(-error));
+	return error;
+}
+
+/* What the devices have decides what --oom fills them with: a machine is made to ask it. */
+int scenario_expect(const struct scenario_options *options, FILE *out)
+{
+	struct machine *machine;
+
+	if (make_machine(options, &machine) != 0)
+		return 1;
+	expect_steps(options, machine, out);
+	machine_destroy(machine);
+	return 0;
 }
 
 static void format_bytes(char text[16], uint64_t bytes)
@@ -505,6 +470,20 @@ static int run_once(void)
 	return error;
 }
 
+/* Of the back ends whose devices are real: what they are, and how much each has. */
+static void print_memory(void)
+{
+	const struct machine *machine = scenario.machine;
+	const struct mt_memory *memory = &machine->memories[MEMORY_MAIN];
+	char text[16];
+
+	if (!machine->backend->describe)
+		return;
+	format_bytes(text, memory->banks * memory->bank_bytes);
+	printf("\nMemory: %s, %s of %s each", machine->backend->describe(machine->backend_state),
+	       text, machine->arch->memories[MEMORY_MAIN].kind);
+}
+
 static void print_header(void)
 {
 	const struct scenario_options *options = scenario.options;
@@ -513,6 +492,7 @@ static void print_header(void)
 	printf("A %dx%d mesh of %s (%s): devices", ROWS, COLUMNS, arch->board, arch->name);
 	for (int i = 0; i < CHIPS; i++)
 		printf("%s %d", i == COLUMNS ? " /" : "", (int)mesh_order[i]);
+	print_memory();
 	printf("\nHooks: %s, %s ids%s\n%57s%6s each%11s\n", options->hooks->name,
 	       options->unique_ids ? "unique" : "address", options->reports ? ", by socket" : "",
 	       "taken, says the allocator:", arch->memories[MEMORY_MAIN].kind,
@@ -545,23 +525,11 @@ static void print_answers(void)
 
 int scenario_run(const struct scenario_options *options)
 {
-	struct machine_config config = {.board = options->board,
-	                                .chips = CHIPS,
-	                                .queue_bytes = QUEUE_BYTES,
-	                                .queues_unhooked = options->keep_queues};
-	int error = graph_tracker_init(&scenario.tracker, options->hooks, options->unique_ids);
+	int error = 0;
 
 	scenario.options = options;
-	if (options->reports)
-		scenario.tracker.reports = options->reports;
-	if (arch_find(options->board)->memories[MEMORY_L1].kind)
-		config.fabric_bytes = FABRIC_BYTES;
-	if (!error)
-		error = machine_create(&config, &scenario.tracker, &scenario.machine);
-	if (error) {
-		fprintf(stderr, "mesh_allocation: no machine: %s\n", strerror(-error));
+	if (make_machine(options, &scenario.machine) != 0)
 		return 1;
-	}
 	print_header();
 	for (unsigned i = 0; !error && i < options->runs; i++)
 		error = run_once();

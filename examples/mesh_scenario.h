@@ -7,6 +7,7 @@
 #ifndef EXAMPLES_MESH_SCENARIO_H
 #define EXAMPLES_MESH_SCENARIO_H
 
+#include "backend.h"
 #include "graph_tracker.h"
 
 #include <stdio.h>
@@ -14,6 +15,7 @@
 struct scenario_options {
 	const struct hooks_mode *hooks;
 	const struct report_functions *reports; /* NULL: to meshtally's library */
+	const struct backend *backend;
 	const char *board;
 	bool unique_ids;
 	bool keep_queues;    /* the end of the command queues is not reported */
@@ -28,7 +30,7 @@ struct scenario_options {
 /* The exit status: 0, 1 failed, 3 out of memory as --oom asks for. */
 int scenario_run(const struct scenario_options *options);
 
-/* The exact bytes after each step, as JSON. */
-void scenario_expect(const struct scenario_options *options, FILE *out);
+/* The exact bytes after each step, as JSON. The exit status: 0 or 1. */
+int scenario_expect(const struct scenario_options *options, FILE *out);
 
 #endif

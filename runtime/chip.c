@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Chips, their memory map, and the moving of bytes. The map of a machine is its board's row with
- * the trace and L1_SMALL regions carved out, so that the capacities add up to the physical memory.
+ * Chips and their memory map: the board's row, less what the back end does not have, with the trace
+ * and L1_SMALL regions carved out, so that the capacities add up to the physical memory.
  */
 #include "chip.h"
 
@@ -26,9 +26,21 @@ static int carve(struct mt_memory *from, struct mt_memory *into, uint64_t bytes)
 	return 0;
 }
 
+/* Each memory begins in an arena where the one before it ends. */
+static void place_memories(struct machine *machine)
+{
+	uint64_t end = 0;
+
+	for (size_t role = 0; role < MEMORY_ROLES; role++) {
+		machine->positions[role] = end;
+		end += machine->memories[role].banks * machine->memories[role].bank_bytes;
+	}
+}
+
 static int map_memories(struct machine *machine)
 {
 	struct mt_memory *memories = machine->memories;
+	struct backend_problem unheard, *problem = machine->config.problem;
 	int error;
 
 	for (size_t role = 0; role < MEMORY_ROLES; role++) {
@@ -40,12 +52,17 @@ static int map_memories(struct machine *machine)
 						   row->base, row->bank_bytes, row->align};
 		}
 	}
-	error = carve(&memories[MEMORY_MAIN], &memories[MEMORY_TRACE],
-		      machine->config.trace_bank_bytes);
-	if (error)
-		return error;
-	return carve(&memories[MEMORY_L1], &memories[MEMORY_L1_SMALL],
-		     machine->config.l1_small_bank_bytes);
+	error = machine->backend->open(machine->config.chips, memories,
+	                               problem ? problem : &unheard, &machine->backend_state);
+	if (!error)
+		error = carve(&memories[MEMORY_MAIN], &memories[MEMORY_TRACE],
+		              machine->config.trace_bank_bytes);
+	if (!error)
+		error = carve(&memories[MEMORY_L1], &memories[MEMORY_L1_SMALL],
+		              machine->config.l1_small_bank_bytes);
+	if (!error)
+		place_memories(machine);
+	return error;
 }
 
 static int chip_init(struct machine *machine, uint32_t ordinal)
@@ -107,14 +124,10 @@ void machine_destroy(struct machine *machine)
 	if (!machine)
 		return;
 	for (uint32_t i = 0; machine->chips && i < machine->config.chips; i++) {
-		struct chip *chip = &machine->chips[i];
-
-		for (size_t role = 0; role < MEMORY_ROLES; role++) {
-			bank_allocator_finish(&chip->allocators[role]);
-			if (chip->arenas[role])
-				machine->backend->arena_destroy(chip->arenas[role]);
-		}
+		for (size_t role = 0; role < MEMORY_ROLES; role++)
+			bank_allocator_finish(&machine->chips[i].allocators[role]);
 	}
+	machine->backend->close(machine->backend_state);
 	free(machine->chips);
 	pthread_mutex_destroy(&machine->lock);
 	free(machine);
@@ -134,74 +147,12 @@ uint64_t machine_unique_id(struct machine *machine)
 	return atomic_fetch_add_explicit(&machine->last_unique_id, 1, memory_order_relaxed) + 1;
 }
 
-static int arena_of(struct machine *machine, struct chip *chip, enum memory_role role,
-		    void **ret_arena)
+int machine_range_open(struct machine *machine, const struct chip *chip, enum memory_role role,
+                       uint64_t address, uint64_t span, void **ret_range)
 {
 	const struct mt_memory *memory = &machine->memories[role];
-	int error = 0;
+	uint64_t position = machine->positions[role] + (address - memory->base) * memory->banks;
 
-	pthread_mutex_lock(&machine->lock);
-	if (!chip->arenas[role]) {
-		error = machine->backend->arena_create(memory->banks, memory->bank_bytes,
-						       &chip->arenas[role]);
-	}
-	*ret_arena = chip->arenas[role];
-	pthread_mutex_unlock(&machine->lock);
-	return error;
-}
-
-/* Where a page's part lies, and how many bytes of the request it holds. */
-struct piece {
-	uint32_t bank;
-	uint64_t offset;
-	size_t bytes;
-};
-
-static struct piece piece_at(const struct machine *machine, enum memory_role role, uint64_t address,
-			     uint64_t offset, size_t bytes)
-{
-	const struct mt_memory *memory = &machine->memories[role];
-	uint64_t page = machine->arch->memories[role].page_bytes;
-	uint64_t index = offset / page, within = offset % page;
-	struct piece piece = {(uint32_t)(index % memory->banks),
-			      address - memory->base + index / memory->banks * page + within,
-			      bytes};
-
-	if (piece.bytes > page - within)
-		piece.bytes = (size_t)(page - within);
-	return piece;
-}
-
-int chip_write(struct machine *machine, struct chip *chip, enum memory_role role, uint64_t address,
-	       uint64_t offset, const void *data, size_t bytes)
-{
-	void *arena;
-	int error = arena_of(machine, chip, role, &arena);
-
-	while (!error && bytes > 0) {
-		struct piece piece = piece_at(machine, role, address, offset, bytes);
-
-		machine->backend->write(arena, piece.bank, piece.offset, data, piece.bytes);
-		data = (const char *)data + piece.bytes;
-		offset += piece.bytes;
-		bytes -= piece.bytes;
-	}
-	return error;
-}
-
-int chip_read(struct machine *machine, struct chip *chip, enum memory_role role, uint64_t address,
-	      uint64_t offset, void *data, size_t bytes)
-{
-	void *arena;
-	int error = arena_of(machine, chip, role, &arena);
-
-	while (!error && bytes > 0) {
-		struct piece piece = piece_at(machine, role, address, offset, bytes);
-
-		machine->backend->read(arena, piece.bank, piece.offset, data, piece.bytes);
-		data = (char *)data + piece.bytes;
-		offset += piece.bytes;
-		bytes -= piece.bytes;
-	}
-	return error;
+	return machine->backend->range_open(machine->backend_state, (uint32_t)chip->ordinal,
+	                                    position, span * memory->banks, ret_range);
 }

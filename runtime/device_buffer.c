@@ -11,6 +11,14 @@
 #include <assert.h>
 #include <errno.h>
 
+static int open_range(struct machine *machine, struct device_buffer *buffer)
+{
+	if (!buffer->device)
+		return 0;
+	return machine_range_open(machine, buffer->device->chip, buffer->spec.role, buffer->address,
+	                          buffer->span, &buffer->range);
+}
+
 static int take_range(struct machine *machine, struct bank_set set, struct device_buffer *buffer)
 {
 	const struct buffer_spec *spec = &buffer->spec;
@@ -30,8 +38,14 @@ static int take_range(struct machine *machine, struct bank_set set, struct devic
 		graph_tracker_track_failure(machine->tracker, buffer, &stats);
 	if (error)
 		return error;
+	buffer->holds = true;
+	error = open_range(machine, buffer);
+	if (error) {
+		device_buffer_release_range(buffer);
+		return error;
+	}
 	buffer->unique_id = machine_unique_id(machine);
-	buffer->owned = buffer->allocated = buffer->holds = true;
+	buffer->owned = buffer->allocated = true;
 	graph_tracker_track_allocate(machine->tracker, buffer);
 	return 0;
 }
@@ -52,17 +66,23 @@ int device_buffer_create_backing(struct mesh_device *mesh, const struct buffer_s
 	return take_range(mesh->machine, mesh_device_banks(mesh, spec->role), ret_buffer);
 }
 
-void device_buffer_wrap(struct device *device, const struct device_buffer *backing,
-			struct device_buffer *ret_buffer)
+int device_buffer_wrap(struct device *device, const struct device_buffer *backing,
+                       struct device_buffer *ret_buffer)
 {
+	int error;
+
 	*ret_buffer = (struct device_buffer){.spec = backing->spec,
-					     .device = device,
-					     .backing = backing,
-					     .unique_id = machine_unique_id(device->machine),
-					     .address = backing->address,
-					     .span = backing->span,
-					     .allocated = true};
+	                                     .device = device,
+	                                     .backing = backing,
+	                                     .address = backing->address,
+	                                     .span = backing->span};
+	error = open_range(device->machine, ret_buffer);
+	if (error)
+		return error;
+	ret_buffer->unique_id = machine_unique_id(device->machine);
+	ret_buffer->allocated = true;
 	graph_tracker_track_allocate(device->machine->tracker, ret_buffer);
+	return 0;
 }
 
 static struct machine *machine_of(const struct device_buffer *buffer)
@@ -91,10 +111,14 @@ void device_buffer_release_range(struct device_buffer *buffer)
 	struct machine *machine;
 	int error;
 
+	if (!buffer->holds && !buffer->range)
+		return;
+	machine = machine_of(buffer);
+	machine->backend->range_close(buffer->range);
+	buffer->range = NULL;
 	if (!buffer->holds)
 		return;
 	buffer->holds = false;
-	machine = machine_of(buffer);
 	if (buffer->mesh) {
 		set = mesh_device_banks(buffer->mesh, buffer->spec.role);
 	} else {

@@ -26,6 +26,7 @@ struct device_buffer {
 	struct mesh_device *mesh;	     /* NULL: not a backing buffer */
 	const struct device_buffer *backing; /* of a pre-allocated one */
 	uint64_t unique_id, address, span;
+	void *range;    /* the back end's, while there is memory on one device; NULL otherwise */
 	bool owned;	/* took its range itself */
 	bool allocated; /* stands for memory; its end is not reported yet */
 	bool holds;	/* the range is still to be given back */
@@ -38,8 +39,8 @@ int device_buffer_create_backing(struct mesh_device *mesh, const struct buffer_s
 				 struct device_buffer *ret_buffer);
 
 /* A pre-allocated buffer of one device at its backing buffer's address; reports it. */
-void device_buffer_wrap(struct device *device, const struct device_buffer *backing,
-			struct device_buffer *ret_buffer);
+int device_buffer_wrap(struct device *device, const struct device_buffer *backing,
+                       struct device_buffer *ret_buffer);
 
 /* From now on it stands for no memory. Reported once: a second mark does nothing. */
 void device_buffer_mark_as_deallocated(struct device_buffer *buffer);
@@ -47,7 +48,7 @@ void device_buffer_mark_as_deallocated(struct device_buffer *buffer);
 /* Marks, then gives the range back where it is owned. */
 void device_buffer_deallocate(struct device_buffer *buffer);
 
-/* Gives the range back without a word: what a path of a runtime that has no hook does. */
+/* Gives memory and range back without a word: what a path of a runtime that has no hook does. */
 void device_buffer_release_range(struct device_buffer *buffer);
 
 #endif

@@ -36,6 +36,21 @@ static void unlink_live(struct mesh_buffer *buffer)
 	mesh_device_unref(mesh);
 }
 
+/* All local buffers, or none: a report for each that there was. */
+static int wrap_locals(struct mesh_buffer *buffer)
+{
+	int error = 0;
+
+	for (uint32_t i = 0; !error && i < mesh_device_members(buffer->mesh); i++) {
+		if (buffer->mesh->devices[i])
+			error = device_buffer_wrap(buffer->mesh->devices[i], &buffer->backing,
+			                           &buffer->locals[i]);
+	}
+	if (error)
+		mesh_buffer_deallocate(buffer);
+	return error;
+}
+
 int mesh_buffer_create(struct mesh_device *mesh, enum mesh_layout layout,
 		       const struct buffer_spec *spec, struct mesh_buffer **ret_buffer)
 {
@@ -57,13 +72,11 @@ int mesh_buffer_create(struct mesh_device *mesh, enum mesh_layout layout,
 	buffer->mesh = mesh;
 	buffer->layout = layout;
 	error = device_buffer_create_backing(mesh, &each, &buffer->backing);
+	if (!error)
+		error = wrap_locals(buffer);
 	if (error) {
 		free(buffer);
 		return error;
-	}
-	for (uint32_t i = 0; i < members; i++) {
-		if (mesh->devices[i])
-			device_buffer_wrap(mesh->devices[i], &buffer->backing, &buffer->locals[i]);
 	}
 	link_live(buffer);
 	*ret_buffer = buffer;
@@ -75,7 +88,7 @@ int mesh_buffer_deallocate(struct mesh_buffer *buffer)
 	if (!buffer->backing.allocated)
 		return -EALREADY;
 	for (uint32_t i = 0; i < mesh_device_members(buffer->mesh); i++)
-		device_buffer_mark_as_deallocated(&buffer->locals[i]);
+		device_buffer_deallocate(&buffer->locals[i]);
 	device_buffer_deallocate(&buffer->backing);
 	return 0;
 }
@@ -89,8 +102,8 @@ void mesh_buffer_destroy(struct mesh_buffer *buffer)
 	free(buffer);
 }
 
-static int check_range(const struct mesh_buffer *buffer, uint32_t member, uint64_t offset,
-		       size_t bytes)
+int mesh_buffer_check(const struct mesh_buffer *buffer, uint32_t member, uint64_t offset,
+                      size_t bytes)
 {
 	const struct device_buffer *backing = &buffer->backing;
 
@@ -106,25 +119,23 @@ static int check_range(const struct mesh_buffer *buffer, uint32_t member, uint64
 int mesh_buffer_write(struct mesh_buffer *buffer, uint32_t member, uint64_t offset,
 		      const void *data, size_t bytes)
 {
-	const struct device_buffer *backing = &buffer->backing;
-	int error = check_range(buffer, member, offset, bytes);
+	int error = mesh_buffer_check(buffer, member, offset, bytes);
 
 	if (error)
 		return error;
-	return chip_write(buffer->mesh->machine, buffer->mesh->devices[member]->chip,
-			  backing->spec.role, backing->address, offset, data, bytes);
+	return buffer->mesh->machine->backend->write(buffer->locals[member].range, offset, data,
+	                                             bytes);
 }
 
 int mesh_buffer_read(struct mesh_buffer *buffer, uint32_t member, uint64_t offset, void *data,
 		     size_t bytes)
 {
-	const struct device_buffer *backing = &buffer->backing;
-	int error = check_range(buffer, member, offset, bytes);
+	int error = mesh_buffer_check(buffer, member, offset, bytes);
 
 	if (error)
 		return error;
-	return chip_read(buffer->mesh->machine, buffer->mesh->devices[member]->chip,
-			 backing->spec.role, backing->address, offset, data, bytes);
+	return buffer->mesh->machine->backend->read(buffer->locals[member].range, offset, data,
+	                                            bytes);
 }
 
 int mesh_trace_create(struct mesh_device *mesh, uint64_t bytes, struct mesh_buffer **ret_buffer)
@@ -141,6 +152,7 @@ void mesh_buffer_abandon(struct mesh_buffer *buffer)
 
 		if (device && device->openings > 0)
 			device_buffer_mark_as_deallocated(&buffer->locals[i]);
+		device_buffer_release_range(&buffer->locals[i]);
 	}
 	device_buffer_release_range(&buffer->backing);
 }

@@ -29,6 +29,10 @@ int mesh_buffer_deallocate(struct mesh_buffer *buffer);
 /* Deallocates where that was not done. Takes NULL. */
 void mesh_buffer_destroy(struct mesh_buffer *buffer);
 
+/* Whether a member has these bytes of it: 0, -EBADF: given back. Else as below. */
+int mesh_buffer_check(const struct mesh_buffer *buffer, uint32_t member, uint64_t offset,
+                      size_t bytes);
+
 /* Contents on one member; -ENODEV: it is on another host. -ERANGE: beyond the buffer's end. */
 int mesh_buffer_write(struct mesh_buffer *buffer, uint32_t member, uint64_t offset,
 		      const void *data, size_t bytes);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The arithmetic. A device's part is read from its memory in pieces, computed as its cores would,
- * in float, and written back rounded; scratch memory here stands for the circular buffers in L1.
+ * Tensors go to the devices and come back in pieces; the back end computes where the data lies.
  */
 #include "mesh_ops.h"
 
+#include "bfloat16.h"
 #include "graph_tracker.h"
 #include "program_cache.h"
 
@@ -16,25 +16,6 @@ enum { CHUNK = 32768 }; /* values moved at once */
 
 static const struct program_spec add_program = {"add", 12288, 3, {4096, 4096, 4096}};
 static const struct program_spec matmul_program = {"matmul", 24576, 3, {65536, 65536, 131072}};
-
-uint16_t bfloat16_from_float(float value)
-{
-	uint32_t bits;
-
-	memcpy(&bits, &value, sizeof bits);
-	if ((bits & 0x7fffffff) > 0x7f800000)
-		return (uint16_t)(bits >> 16 | 0x40);
-	return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
-float bfloat16_to_float(uint16_t bits)
-{
-	uint32_t wide = (uint32_t)bits << 16;
-	float value;
-
-	memcpy(&value, &wide, sizeof value);
-	return value;
-}
 
 static uint64_t count_of(const uint32_t shape[4])
 {
@@ -182,33 +163,44 @@ static int op_begin(const struct program_spec *spec, struct mesh_device *mesh,
 	return error;
 }
 
-struct operands {
-	const struct mesh_tensor *a, *b;
-	float *scratch;
-};
+/* What an operation does on one device: a, b and the result as the back end has them there. */
+typedef int (*compute_fn)(const struct mesh_tensor *result, const struct backend *backend, void *a,
+                          void *b, void *out, uint32_t inner);
 
-static int add_chunk(const struct mesh_tensor *sum, uint32_t member, uint64_t at, uint32_t count,
-		     const void *arg)
+/* Begins on all devices before it waits for any. */
+static int on_every_device(const struct mesh_tensor *a, const struct mesh_tensor *b,
+                           const struct mesh_tensor *result, compute_fn compute)
 {
-	const struct operands *in = arg;
-	uint16_t a[CHUNK], b[CHUNK];
-	uint64_t offset = at * sizeof a[0];
-	size_t bytes = count * sizeof a[0];
-	int error = mesh_buffer_read(in->a->buffer, member, offset, a, bytes);
+	const struct mesh_device *mesh = result->buffer->mesh;
+	const struct backend *backend = mesh->machine->backend;
+	int error = 0, finished = 0;
 
-	if (!error)
-		error = mesh_buffer_read(in->b->buffer, member, offset, b, bytes);
-	if (error)
-		return error;
-	for (uint32_t i = 0; i < count; i++)
-		a[i] = bfloat16_from_float(bfloat16_to_float(a[i]) + bfloat16_to_float(b[i]));
-	return mesh_buffer_write(sum->buffer, member, offset, a, bytes);
+	for (uint32_t i = 0; !error && i < mesh_device_members(mesh); i++) {
+		if (!mesh->devices[i])
+			continue;
+		error = mesh_buffer_check(a->buffer, i, 0, 0);
+		if (!error)
+			error = mesh_buffer_check(b->buffer, i, 0, 0);
+		if (!error)
+			error = compute(result, backend, a->buffer->locals[i].range,
+			                b->buffer->locals[i].range, result->buffer->locals[i].range,
+			                a->shape[3]);
+	}
+	if (backend->finish)
+		finished = backend->finish(mesh->machine->backend_state);
+	return error ? error : finished;
+}
+
+static int add_on_device(const struct mesh_tensor *sum, const struct backend *backend, void *a,
+                         void *b, void *out, uint32_t inner)
+{
+	(void)inner;
+	return backend->add(a, b, out, count_of(sum->shard));
 }
 
 int mesh_op_add(const struct mesh_tensor *a, const struct mesh_tensor *b,
 		struct mesh_tensor *ret_sum)
 {
-	struct operands in = {a, b, NULL};
 	struct mesh_tensor sum;
 	int error;
 
@@ -217,7 +209,7 @@ int mesh_op_add(const struct mesh_tensor *a, const struct mesh_tensor *b,
 	error = op_begin(&add_program, a->buffer->mesh, a->shape, &sum);
 	if (error)
 		return error;
-	error = for_chunks(&sum, add_chunk, &in);
+	error = on_every_device(a, b, &sum, add_on_device);
 	if (error)
 		mesh_tensor_destroy(&sum);
 	else
@@ -225,96 +217,32 @@ int mesh_op_add(const struct mesh_tensor *a, const struct mesh_tensor *b,
 	return error;
 }
 
-/* Reads matrix `index` of a member's part, as floats. The bits lie in the upper half of the result
- * until they are widened, first to last: a write never overtakes the reads. */
-static int read_matrix(const struct mesh_tensor *tensor, uint32_t member, uint64_t index,
-		       float *ret_values)
+static int multiply_on_device(const struct mesh_tensor *product, const struct backend *backend,
+                              void *a, void *b, void *out, uint32_t inner)
 {
-	size_t count = (size_t)tensor->shape[2] * tensor->shape[3];
-	size_t bytes = count * sizeof(uint16_t);
-	char *bits = (char *)ret_values + bytes;
-	int error = mesh_buffer_read(tensor->buffer, member, index * bytes, bits, bytes);
+	const struct matmul_shape shape = {product->shard[2], inner, product->shard[3],
+	                                   (uint64_t)product->shard[0] * product->shard[1]};
 
-	for (size_t i = 0; !error && i < count; i++) {
-		uint16_t value;
-
-		memcpy(&value, bits + i * sizeof value, sizeof value);
-		ret_values[i] = bfloat16_to_float(value);
-	}
-	return error;
-}
-
-static void multiply_row(const float *restrict row, const float *restrict b, uint32_t inner,
-			 uint32_t columns, float *restrict ret_sums)
-{
-	memset(ret_sums, 0, columns * sizeof *ret_sums);
-	for (uint32_t k = 0; k < inner; k++) {
-		const float *b_row = b + (size_t)k * columns;
-		float factor = row[k];
-
-		for (uint32_t j = 0; j < columns; j++)
-			ret_sums[j] += factor * b_row[j];
-	}
-}
-
-static int multiply_matrix(const struct mesh_tensor *product, uint32_t member, uint64_t index,
-			   const struct operands *in)
-{
-	uint32_t rows = in->a->shape[2], inner = in->a->shape[3], columns = in->b->shape[3];
-	float *a = in->scratch, *b = a + (size_t)rows * inner, *sums = b + (size_t)inner * columns;
-	uint16_t *out = (uint16_t *)(void *)(sums + columns);
-	int error = read_matrix(in->a, member, index, a);
-
-	if (!error)
-		error = read_matrix(in->b, member, index, b);
-	for (uint32_t i = 0; !error && i < rows; i++) {
-		uint64_t at = (index * rows + i) * columns;
-
-		multiply_row(a + (size_t)i * inner, b, inner, columns, sums);
-		for (uint32_t j = 0; j < columns; j++)
-			out[j] = bfloat16_from_float(sums[j]);
-		error = mesh_buffer_write(product->buffer, member, at * sizeof *out, out,
-					  columns * sizeof *out);
-	}
-	return error;
-}
-
-static int multiply_all(const struct mesh_tensor *product, const struct operands *in)
-{
-	const struct mesh_device *mesh = product->buffer->mesh;
-	uint64_t matrices = (uint64_t)product->shard[0] * product->shard[1];
-	int error = 0;
-
-	for (uint32_t member = 0; member < mesh_device_members(mesh); member++) {
-		for (uint64_t i = 0; !error && mesh->devices[member] && i < matrices; i++)
-			error = multiply_matrix(product, member, i, in);
-	}
-	return error;
+	return backend->matmul(a, b, out, &shape);
 }
 
 int mesh_op_matmul(const struct mesh_tensor *a, const struct mesh_tensor *b,
 		   struct mesh_tensor *ret_product)
 {
 	uint32_t shape[4] = {a->shape[0], a->shape[1], a->shape[2], b->shape[3]};
-	size_t rows = shape[2], inner = a->shape[3], columns = shape[3];
-	struct operands in = {a, b, NULL};
 	struct mesh_tensor product;
 	int error;
 
 	if (a->buffer->mesh != b->buffer->mesh || a->shape[0] != b->shape[0] ||
 	    a->shape[1] != b->shape[1] || a->shape[3] != b->shape[2])
 		return -EINVAL;
-	in.scratch = malloc((rows * inner + inner * columns + 2 * columns) * sizeof(float));
-	if (!in.scratch)
-		return -ENOMEM;
 	error = op_begin(&matmul_program, a->buffer->mesh, shape, &product);
-	if (!error) {
-		error = multiply_all(&product, &in);
-		if (error)
-			mesh_tensor_destroy(&product);
-		else
-			*ret_product = product;
-	}
-	free(in.scratch);
+	if (error)
+		return error;
+	error = on_every_device(a, b, &product, multiply_on_device);
+	if (error)
+		mesh_tensor_destroy(&product);
+	else
+		*ret_product = product;
 	return error;
 }

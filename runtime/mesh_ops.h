@@ -18,9 +18,6 @@ struct mesh_tensor {
 /* A value of a tensor by its index in the whole tensor; kept to what bfloat16 holds exactly. */
 typedef float (*tensor_value)(uint64_t index, const void *arg);
 
-uint16_t bfloat16_from_float(float value);
-float bfloat16_to_float(uint16_t bits);
-
 /* -EINVAL: the shape does not divide by the mesh. */
 int mesh_tensor_create(struct mesh_device *mesh, const uint32_t shape[4], const char *site,
 		       struct mesh_tensor *ret_tensor);
