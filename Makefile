@@ -62,7 +62,7 @@ fuzz: deps
 	@fuzz/run build-fuzz $(FUZZ_SECONDS)
 
 format:
-	@git ls-files '*.c' '*.h' | xargs clang-format -i
+	@git ls-files '*.c' '*.h' '*.cpp' '*.hpp' | xargs clang-format -i
 
 clean:
 	@rm -rf build build-asan build-ubsan build-tsan build-fuzz
