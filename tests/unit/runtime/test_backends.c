@@ -11,6 +11,13 @@
 
 #include <unistd.h>
 
+/* Asked by the leak sanitizer: what PoCL and its compiler keep until the process ends is theirs. */
+__attribute__((visibility("default"), used)) const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:libpocl\nleak:libLLVM\n";
+}
+
 enum { CHIPS = 4, KIB = 1024, MIB = KIB * KIB };
 
 /* As the runtime asks: physical memories, with nothing carved yet. */
