@@ -260,8 +260,9 @@ MT_API mt_result mt_free_on(mt_space space, uint64_t id, mt_space device);
  * mt_free. Readers see it here or there, never twice and never not at all; what else is known of it
  * (site, thread, time) stays. Costs a free and an allocation, and counts as one of each.
  * MT_BAD_ARGUMENT: nothing of this id is live there, it is divided over the members of a mesh or a
- * LOCAL share, or `to` is a mesh. MT_DUPLICATE: the id is live in `to` already. MT_FULL: no room; the
- * buffer stays where it was. Since 1.1.
+ * LOCAL share, or `to` is a mesh. MT_BEFORE, MT_INHERITED: it is not recorded, as for mt_free.
+ * MT_DUPLICATE: the id is live in `to` already. MT_FULL: no room. With all of these nothing changes;
+ * with what mt_alloc says of a range, or of a device that is full, the buffer was moved. Since 1.1.
  */
 MT_API mt_result mt_move(mt_space space, uint64_t id, mt_space to, mt_tag tag);
 

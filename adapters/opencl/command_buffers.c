@@ -204,8 +204,10 @@ static cl_int recorded(cl_command_buffer_khr handle, cl_command_queue queue, con
 		return error;
 	}
 	for (size_t i = 0; i < 2; i++) {
-		const struct record *memory = table_find(table_of_memory(), svm_base(handles[i]));
+		const struct record *memory = table_find(table_of_memory(), handles[i]);
 
+		if (!memory)
+			memory = table_find(table_of_memory(), svm_base(handles[i]));
 		objects.handles[i] = memory ? memory->handle : NULL;
 		objects.ids[i] = memory ? memory->id : 0;
 	}

@@ -12,17 +12,16 @@ static uint64_t last_id; /* lock held; a forked child goes on where its parent w
 static void drop_records(const struct context *context)
 {
 	struct table *memory = table_of_memory();
+	uint64_t left = context->live;
 	struct record *record;
+	size_t at = 0;
 
-	for (uint64_t left = context->live; left > 0; left--) {
-		size_t at = 0;
-
-		do {
-			record = table_next(memory, &at);
-		} while (record && record->context != context);
-		if (!record)
-			return;
+	while (left > 0 && (record = table_next(memory, &at))) {
+		if (record->context != context)
+			continue;
 		record_forget(record);
+		at--;
+		left--;
 	}
 }
 
@@ -207,6 +206,8 @@ int context_make(cl_context handle)
 	if (!layer_enter())
 		return -EAGAIN;
 	known = context_find(handle);
+	if (known && layer_is_void(known->spaces[0]))
+		known = NULL;
 	layer_leave();
 	if (known)
 		return 0;

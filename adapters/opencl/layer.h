@@ -65,6 +65,11 @@ void extensions_hook(cl_icd_dispatch *table); /* extensions.c: entry points by t
 bool layer_enter(void); /* takes the lock */
 void layer_leave(void);
 
+/* Whether this space is of a segment that was ended: tracking was turned off and on again and no
+ * hook was called between. Then all that the tables have is void, and is dropped when the lock is
+ * taken next. Lock held. */
+bool layer_is_void(mt_space space);
+
 /* Around a call of `target` that creates objects, without the lock. False: tracking is off, or a
  * driver creates through the loader what the program's own call, further up in this thread, is
  * made of: call the target and do nothing else. */
@@ -82,7 +87,8 @@ struct table *table_of_kernels(void);  /* cl_kernel -> struct kernel_arguments *
 void *table_find(const struct table *table, const void *handle);
 int table_put(struct table *table, const void *handle, void *value); /* -ENOMEM; replaces */
 void *table_take(struct table *table, const void *handle);           /* removes; NULL: was not in */
-/* All values: begin with *at = 0, until NULL. Nothing may be put in or taken meanwhile. */
+/* All values: begin with *at = 0, until NULL. Nothing may be put in meanwhile, and nothing be taken
+ * but what came last: then go on with *at - 1, where another may have moved to. */
 void *table_next(const struct table *table, size_t *at);
 
 /* --- devices.c: who a device is ------------------------------------------------------------- */

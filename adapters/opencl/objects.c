@@ -111,6 +111,17 @@ void layer_leave(void)
 	inside = false;
 }
 
+bool layer_is_void(mt_space space)
+{
+	struct mt_usage usage = {.struct_size = sizeof usage};
+
+	/* No kind has this number: only whether the space is known is answered. */
+	if (!space || mt_device_usage(space, UINT32_MAX, &usage) != MT_UNKNOWN_SPACE)
+		return false;
+	__atomic_store_n(&state->stale, true, __ATOMIC_RELAXED);
+	return true;
+}
+
 bool layer_call_enter(void)
 {
 	if (!is_on() || calls)
@@ -158,19 +169,25 @@ static size_t home_of(const struct table *table, const void *handle)
 	return (size_t)(hash >> 24) & table->mask;
 }
 
-/* Of the handle, or the empty one where it would go. There is always an empty one. */
+/* Of the handle, or the empty one where it would go. There is always an empty one; only in a table
+ * that the program has overwritten there may be none, and then a walk ends all the same. */
 static struct slot *slot_of(const struct table *table, const void *handle)
 {
 	size_t at = home_of(table, handle);
 
-	while (table->slots[at].handle && table->slots[at].handle != handle)
+	for (size_t steps = 0; steps < table->mask; steps++) {
+		if (!table->slots[at].handle || table->slots[at].handle == handle)
+			break;
 		at = (at + 1) & table->mask;
+	}
 	return &table->slots[at];
 }
 
 void *table_find(const struct table *table, const void *handle)
 {
-	return handle && table->slots ? slot_of(table, handle)->value : NULL;
+	const struct slot *slot = handle && table->slots ? slot_of(table, handle) : NULL;
+
+	return slot && slot->handle == handle ? slot->value : NULL;
 }
 
 static int table_grow(struct table *table)
@@ -212,12 +229,12 @@ void *table_take(struct table *table, const void *handle)
 	size_t hole, at;
 	void *value;
 
-	if (!handle || !table->slots || !(slot = slot_of(table, handle))->handle)
+	if (!handle || !table->slots || (slot = slot_of(table, handle))->handle != handle)
 		return NULL;
 	value = slot->value;
 	/* What comes behind moves up into the hole where its walk would end there. */
 	hole = at = (size_t)(slot - table->slots);
-	for (;;) {
+	for (size_t steps = 0; steps < table->mask; steps++) {
 		at = (at + 1) & table->mask;
 		if (!table->slots[at].handle)
 			break;

@@ -119,12 +119,25 @@ void svm_end(const void *pointer)
 	record_end(pointer);
 }
 
-/* clSVMAlloc() does not say why. Where no device has SVM, it was not for want of memory. */
-static bool context_has_svm(cl_context context)
+/* What a device must be able to do for these flags; 0: they are wrong. */
+static cl_device_svm_capabilities svm_needed(cl_svm_mem_flags flags)
 {
+	if (!(flags & CL_MEM_SVM_FINE_GRAIN_BUFFER))
+		return flags & CL_MEM_SVM_ATOMICS ? 0 : CL_DEVICE_SVM_COARSE_GRAIN_BUFFER;
+	return CL_DEVICE_SVM_FINE_GRAIN_BUFFER |
+	       (flags & CL_MEM_SVM_ATOMICS ? CL_DEVICE_SVM_ATOMICS : 0);
+}
+
+/* clSVMAlloc() does not say why. Where the call was wrong, or no device has SVM of this sort, it
+ * was not for want of memory. */
+static bool svm_is_possible(cl_context context, cl_svm_mem_flags flags, cl_uint alignment)
+{
+	cl_device_svm_capabilities needed = svm_needed(flags);
 	cl_device_id devices[CONTEXT_DEVICES_MAX];
 	size_t size = 0;
 
+	if (!needed || (alignment & (alignment - 1)))
+		return false;
 	if (target.clGetContextInfo(context, CL_CONTEXT_DEVICES, 0, NULL, &size) ||
 	    size > sizeof devices ||
 	    target.clGetContextInfo(context, CL_CONTEXT_DEVICES, size, devices, NULL))
@@ -134,7 +147,7 @@ static bool context_has_svm(cl_context context)
 
 		if (!target.clGetDeviceInfo(devices[i], CL_DEVICE_SVM_CAPABILITIES, sizeof svm,
 		                            &svm, NULL) &&
-		    svm)
+		    (svm & needed) == needed)
 			return true;
 	}
 	return false;
@@ -151,7 +164,7 @@ static void *CL_API_CALL hook_clSVMAlloc(cl_context context, cl_svm_mem_flags fl
 		return target.clSVMAlloc(context, flags, size, alignment);
 	if (record_admit(&asked) == CL_SUCCESS)
 		pointer = target.clSVMAlloc(context, flags, size, alignment);
-	if (!pointer && size && context_has_svm(context))
+	if (!pointer && size && svm_is_possible(context, flags, alignment))
 		error = CL_MEM_OBJECT_ALLOCATION_FAILURE;
 	return svm_created(&asked, pointer, error);
 }

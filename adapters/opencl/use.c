@@ -25,6 +25,13 @@ static bool was_told(mt_result result)
 	return result != MT_OFF && result < MT_BAD_ARGUMENT;
 }
 
+/* With all else a record is where it was, or is none. */
+static bool was_moved(mt_result result)
+{
+	return result == MT_OK || result == MT_VIRTUAL_ONLY || result == MT_NO_DETAIL ||
+	       result == MT_OUT_OF_RANGE || result == MT_OVER_CAPACITY;
+}
+
 static mt_tag label_tag(struct label *label)
 {
 	if (!label->tag) {
@@ -155,7 +162,7 @@ static bool place(struct record *record, uint32_t index, mt_tag tag)
 
 	if (!to || (has_bytes(record) && !bytes_take(record, index)))
 		return false;
-	if (!was_told(mt_move(record->space, record->id, to, tag))) {
+	if (!was_moved(mt_move(record->space, record->id, to, tag))) {
 		if (has_bytes(record))
 			bytes_give(record, index);
 		return false;
@@ -180,7 +187,7 @@ static bool share(struct record *record, uint32_t index, mt_tag tag)
 		.site = shared ? "shared" : "copied",
 	};
 
-	if (!buffer.space || (!shared && !bytes_take(record, index)))
+	if (!buffer.space || layer_is_void(buffer.space) || (!shared && !bytes_take(record, index)))
 		return false;
 	if (was_told(mt_alloc(&buffer))) {
 		record->shares |= UINT64_C(1) << index;
@@ -195,7 +202,7 @@ static bool name(struct record *record, struct label *label)
 {
 	if (record->tagged || !label)
 		return true;
-	record->tagged = was_told(mt_move(record->space, record->id, 0, label_tag(label)));
+	record->tagged = was_moved(mt_move(record->space, record->id, 0, label_tag(label)));
 	return record->tagged;
 }
 

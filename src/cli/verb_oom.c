@@ -233,12 +233,30 @@ static void print_frees(struct text *out, const struct view_failure *failure,
 	table_finish(&table);
 }
 
-static void advice_line(struct text *out, const struct advice *advice)
+/* More than the memory of a device has, with nothing in it. */
+static bool is_beyond_memory(const struct view_failure *failure)
+{
+	for (uint32_t i = 0; i < failure->device_count; i++)
+		if (failure->devices[i].capacity != 0 &&
+		    failure->bytes > failure->devices[i].capacity)
+			return true;
+	return false;
+}
+
+static void advice_line(struct text *out, const struct advice *advice,
+                        const struct view_failure *failure)
 {
 	bool one = advice->count == 1;
 	char a[UNITS_SIZE], b[UNITS_SIZE];
 
-	if (!advice->placed)
+	if (is_beyond_memory(failure))
+		text_add(out,
+		         "  No free would have been enough: more was asked for than the memory "
+		         "has.");
+	else if (failure->buffers_total == 0)
+		text_add(out, "  No free would have been enough: nothing was held there by this "
+		              "process.");
+	else if (!advice->placed)
 		text_add(out, "  Which frees would have been enough is not known: the runtime does "
 		              "not tell where buffers lie.");
 	else if (!advice->known && advice->complete)
@@ -266,7 +284,7 @@ static void print_advice(struct text *out, const struct segment_view *view,
 
 	advice_make(&advice, view, failure);
 	text_add(out, "\n");
-	advice_line(&line, &advice);
+	advice_line(&line, &advice, failure);
 	safe_wrap(out, line.bytes, width != 0 ? width : SENTENCE_WIDTH, 2);
 	if (advice.known)
 		print_frees(out, failure, &advice, limit, width);

@@ -187,8 +187,8 @@ static void fault_from_record(struct writer_fault *fault, const struct record *r
 	fault->thread_second = record->call->thread;
 }
 
-static mt_result record_fault(struct writer *w, const struct record *record, mt_result type,
-                              uint32_t earlier_slot, uint32_t earlier_row)
+mt_result record_fault(struct writer *w, const struct record *record, mt_result type,
+                       uint32_t earlier_slot, uint32_t earlier_row)
 {
 	struct writer_fault fault = {.type = type};
 

@@ -109,6 +109,15 @@ static mt_result free_of_gone(struct writer *w, uint64_t hash, struct writer_fau
 	return MT_DOUBLE_FREE;
 }
 
+mt_result record_absence(const struct writer *w, const struct writer_space *space)
+{
+	if (space ? space->flags & SPACE_FLAG_INHERITED : w->forked)
+		return MT_INHERITED;
+	if (space ? space->flags & SPACE_FLAG_EXISTING : w->header->state & SEGMENT_STATE_LATE)
+		return MT_BEFORE;
+	return MT_UNKNOWN_FREE;
+}
+
 static mt_result free_unknown(struct writer *w, uint32_t handle, uint64_t id, uint64_t hash,
                               const struct writer_call *call)
 {
@@ -133,11 +142,8 @@ static mt_result free_unknown(struct writer *w, uint32_t handle, uint64_t id, ui
 			fault.type = w->known(handle) ? MT_LATE : MT_UNKNOWN_SPACE;
 		else if (space && !space_is_open(space))
 			fault.type = MT_LATE;
-		else if (space ? space->flags & SPACE_FLAG_INHERITED : w->forked)
-			fault.type = MT_INHERITED;
-		else if (space ? space->flags & SPACE_FLAG_EXISTING
-		               : w->header->state & SEGMENT_STATE_LATE)
-			fault.type = MT_BEFORE;
+		else
+			fault.type = record_absence(w, space);
 	}
 	if (space && space->type == SPACE_DEVICE)
 		fault.device = space->one.start;

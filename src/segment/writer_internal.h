@@ -356,6 +356,12 @@ int detail_put(struct writer *w, uint32_t slot, uint64_t parent, uint32_t region
 /* Ends a record, whatever it is; flags for the quarantine. The entry is void after it. */
 void record_end(struct writer *w, struct index_entry *entry, uint32_t flags);
 struct index_entry *record_find(struct writer *w, uint64_t hash, uint32_t space);
+/* Logs a fault of a record; of an earlier one as well, unless its slot is WRITER_NO_SLOT. */
+mt_result record_fault(struct writer *w, const struct record *record, mt_result type,
+                       uint32_t earlier_slot, uint32_t earlier_row);
+/* Nothing of an id is live: MT_INHERITED or MT_BEFORE where there may be what was never recorded,
+ * which is no fault; else MT_UNKNOWN_FREE. `space` NULL: wherever it was. */
+mt_result record_absence(const struct writer *w, const struct writer_space *space);
 uint32_t site_string(struct writer *w, const char *site);
 void writer_inexact(struct writer *w);
 

@@ -48,8 +48,11 @@ static void move_read(struct writer *w, struct move *move, uint32_t tag)
 	move->record.site = slot->site;
 	move->record.time = slot->time;
 	record_measure(&move->record);
-	if (!move->elsewhere)
-		move->record.class = row->class_now;
+	if (move->elsewhere)
+		return;
+	move->record.class = row->class_now;
+	if (move->record.told == MT_OUT_OF_RANGE) /* that was told when it was allocated */
+		move->record.told = MT_VIRTUAL_ONLY;
 }
 
 /* Whether this record can be moved there. */
@@ -59,10 +62,15 @@ static mt_result move_find(struct writer *w, struct move *move, uint32_t handle,
 	struct writer_space *space = space_find(w, handle);
 	uint64_t hash = key_hash(space ? space->salt : 0, id);
 	const struct segment_slot *slot;
+	mt_result absence;
 
-	move->entry = handle && !space ? NULL : record_find(w, hash, handle);
-	if (!move->entry)
+	if (handle && !space)
 		return MT_BAD_ARGUMENT;
+	move->entry = record_find(w, hash, handle);
+	if (!move->entry) {
+		absence = record_absence(w, space);
+		return absence == MT_UNKNOWN_FREE ? MT_BAD_ARGUMENT : absence;
+	}
 	move->slot = place_slot(move->entry->place);
 	move->row = place_row(move->entry->place);
 	move->from = &w->spaces[w->rows[move->row].space % SEGMENT_MAX_SPACES];
@@ -164,6 +172,8 @@ mt_result writer_move(struct writer *w, uint32_t handle, uint64_t id, uint32_t t
 	}
 	if (w->risen & 1u << move.buffer.kind)
 		writer_peak_capture(w, move.buffer.kind);
+	if (move.record.told == MT_OUT_OF_RANGE)
+		record_fault(w, &move.record, MT_OUT_OF_RANGE, WRITER_NO_SLOT, 0);
 	move_commit(w, &move, slot);
 	slot_give(w, move.slot);
 	return pending ? pending_check(w, move.record.space, pending, move.record.told)

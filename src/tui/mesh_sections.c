@@ -382,8 +382,8 @@ static void device_words(const struct mesh_figures *figures, uint32_t row, struc
 		          units_bytes_short(&room, (uint64_t)facts->headroom_bytes));
 }
 
-void device_title(const struct mesh_figures *figures, uint32_t row, struct canvas *canvas,
-                  struct area area)
+int device_title(const struct mesh_figures *figures, uint32_t row, struct canvas *canvas,
+                 struct area area)
 {
 	int at = area.column + 1, end = area.column + area.columns;
 	struct text words = {0}, bad = {0};
@@ -393,9 +393,10 @@ void device_title(const struct mesh_figures *figures, uint32_t row, struct canva
 	if (bad.length != 0)
 		at += 2 + canvas_text(canvas, area.row, at + 2, end - at - 2, STYLE_BAD, bad.bytes);
 	device_words(figures, row, &words);
-	canvas_text(canvas, area.row, at, end - at, STYLE_TEXT, words.bytes);
+	at += canvas_text(canvas, area.row, at, end - at, STYLE_TEXT, words.bytes);
 	text_finish(&words);
 	text_finish(&bad);
+	return at;
 }
 
 void mesh_detail(const struct mesh_figures *figures, uint32_t row, struct canvas *canvas,

@@ -21,9 +21,9 @@ void grid_title(const struct mesh_grid *grid, const struct mesh_figures *figures
 /* What colours and marks mean. heat: those of grounds. */
 void mesh_legend(const struct mesh_figures *figures, uint32_t main_kind, bool heat,
                  struct canvas *canvas, struct area area);
-/* "device 5  0x4d45  2 processes" in a line. */
-void device_title(const struct mesh_figures *figures, uint32_t row, struct canvas *canvas,
-                  struct area area);
+/* "device 5  0x4d45  2 processes" in a line; the column behind it. */
+int device_title(const struct mesh_figures *figures, uint32_t row, struct canvas *canvas,
+                 struct area area);
 /* The selected device, in one to three lines. */
 void mesh_detail(const struct mesh_figures *figures, uint32_t row, struct canvas *canvas,
                  struct area area);

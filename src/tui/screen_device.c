@@ -86,12 +86,13 @@ static struct area take_part(struct area *area, int rows, int gap)
 	return part;
 }
 
-/* What the colours mean, where it takes nothing away. */
-static void draw_legend(const struct device_picture *picture, struct area area)
+/* Who it is, and what the colours mean where it takes nothing away. */
+static void draw_title(const struct device_picture *picture, struct area area)
 {
 	enum { LEGEND_COLUMNS = 50 };
+	int end = device_title(&picture->figures, picture->row, picture->canvas, area);
 
-	if (area.rows <= 0 || area.columns < 60 + LEGEND_COLUMNS)
+	if (area.column + area.columns - LEGEND_COLUMNS <= end + 1)
 		return;
 	area.column += area.columns - LEGEND_COLUMNS;
 	area.columns = LEGEND_COLUMNS;
@@ -105,8 +106,7 @@ static void draw_narrow(const struct device_picture *picture, struct area *area,
 	int gap = plan.curves > 1;
 
 	if (plan.title != 0)
-		device_title(&picture->figures, picture->row, picture->canvas, part);
-	draw_legend(picture, part);
+		draw_title(picture, part);
 	part = take_part(area, plan.kinds, gap);
 	device_kinds(&picture->figures, picture->row, picture->canvas, part);
 	part = take_part(area, plan.maps, gap);
@@ -130,8 +130,7 @@ static void draw_wide(const struct device_picture *picture, struct area *area)
 	struct area part = take(area, 1), left, right;
 	struct holders holders;
 
-	device_title(&picture->figures, picture->row, picture->canvas, part);
-	draw_legend(picture, part);
+	draw_title(picture, part);
 	take(area, 1);
 	left = take_part(area, area->rows * 45 / 100, 1);
 	right = left;

@@ -42,7 +42,7 @@ static const struct sheet_column growth_columns[COLUMN_COUNT] = {
 	[COLUMN_STEP_1] = {"step_1_bytes", "STEP -1", VALUE_BYTES, 8, 0, false, false},
 	[COLUMN_STEP_2] = {"step_2_bytes", "STEP -2", VALUE_BYTES, 9, 0, false, false},
 	[COLUMN_STEP_3] = {"step_3_bytes", "STEP -3", VALUE_BYTES, 10, 0, false, false},
-	[COLUMN_KIND] = {"kind", "KIND", VALUE_TEXT, 5, 5, false, true},
+	[COLUMN_KIND] = {"kind", "KIND", VALUE_TEXT, 5, 6, false, true},
 	[COLUMN_PID] = {"pid", "PID", VALUE_NUMBER, 7, 0, false, true},
 };
 
@@ -68,7 +68,7 @@ static const struct sheet_column buffer_columns[BUFFER_COUNT] = {
 	[BUFFER_DEVICES] = {"devices", "DEVICES", VALUE_COUNT, 3, 0, false, false},
 	[BUFFER_AGE] = {"age_seconds", "AGE", VALUE_AGE, 1, 0, false, false},
 	[BUFFER_ADDRESS] = {"address", "ADDRESS", VALUE_ADDRESS, 5, 0, false, true},
-	[BUFFER_KIND] = {"kind", "KIND", VALUE_TEXT, 2, 5, false, true},
+	[BUFFER_KIND] = {"kind", "KIND", VALUE_TEXT, 2, 6, false, true},
 	[BUFFER_PID] = {"pid", "PID", VALUE_NUMBER, 6, 0, false, true},
 	[BUFFER_THREAD] = {"thread", "THREAD", VALUE_NUMBER, 7, 0, false, true},
 };

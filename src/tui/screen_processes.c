@@ -112,20 +112,39 @@ static bool passes_filter(const struct process_list *list, size_t number)
 	return false;
 }
 
+static bool kind_is_used(const struct machine *machine, uint32_t kind)
+{
+	for (size_t i = 0; i < machine->processes.count; i++)
+		if (machine->processes.items[i].figures[kind].held != 0 ||
+		    machine->processes.items[i].figures[kind].peak != 0)
+			return true;
+	return false;
+}
+
+/* Whether all that is used is of other kinds, as on a machine with OpenCL devices alone. */
+static bool only_others_used(const struct machine *machine)
+{
+	bool others = false;
+
+	for (uint32_t kind = 0; kind < machine->kind_count; kind++)
+		others = others ||
+		         (machine_kind_on_device(machine, kind) && kind_is_used(machine, kind));
+	return others && !kind_is_used(machine, MT_DRAM) && !kind_is_used(machine, MT_L1);
+}
+
 static void find_kinds(struct process_list *list)
 {
 	const struct machine *machine = list->machine;
+	bool usual = !only_others_used(machine);
 
 	for (uint32_t kind = 0; kind < machine->kind_count && list->kind_count < MOST_KINDS;
 	     kind++) {
-		bool used = kind == MT_DRAM || kind == MT_L1;
+		bool used = usual && (kind == MT_DRAM || kind == MT_L1);
 
 		if (!machine_kind_on_device(machine, kind) && kind != MT_HOST)
 			continue;
-		for (size_t i = 0; i < machine->processes.count && !used; i++)
-			used = machine->processes.items[i].figures[kind].held != 0 ||
-			       machine->processes.items[i].figures[kind].peak != 0;
-		if (used && selection_has_kind(&list->look->selection, kind))
+		if ((used || kind_is_used(machine, kind)) &&
+		    selection_has_kind(&list->look->selection, kind))
 			list->kinds[list->kind_count++] = kind;
 	}
 }
@@ -150,9 +169,7 @@ static void make_columns(struct process_list *list)
 			(struct sheet_column){.name = sheet_keep(list->sheet, text_string(&name)),
 		                              .title = sheet_keep(list->sheet, text_string(&title)),
 		                              .type = VALUE_BYTES,
-		                              .optional = list->kinds[i] == MT_DRAM ? 0
-		                                          : list->kinds[i] == MT_L1 ? 1
-		                                                                    : 10};
+		                              .optional = i < 2 ? (unsigned)i : 10};
 		text_finish(&title);
 		text_finish(&name);
 	}

@@ -160,6 +160,13 @@ def test_oom_without_addresses(tally, context):
     assert double["address"] is None and double["row"] == 2
 
 
+def test_oom_of_what_no_device_has(tally, context):
+    context.program.failed(context.devices[0], DRAM, 1 << 20, 0, UNKNOWN, UNKNOWN, "not now")
+    assert "nothing was held there by this process" in " ".join(tally("oom").split())
+    context.program.failed(context.devices[0], DRAM, 1 << 50, 0, UNKNOWN, UNKNOWN, "too large")
+    assert "more was asked for than the memory has" in " ".join(tally("oom").split())
+
+
 def test_old_clients_see_no_device_in_it(tally, context):
     """A client that asks by ordinal is told of device 0, and not of what is on none."""
     context.create(1)

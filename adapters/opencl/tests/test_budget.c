@@ -156,6 +156,12 @@ TEST(no_value_is_no_budget)
 	fake_buffer(fake_context(1), 1 << 28);
 }
 
+TEST(nor_is_zero)
+{
+	load_with("0");
+	fake_buffer(fake_context(1), 1 << 28);
+}
+
 /* --- threads ------------------------------------------------------------------------------- */
 
 enum { THREADS = 8, ROUNDS = 2000 };
@@ -206,6 +212,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_negative_value),
 		cmocka_unit_test(a_value_too_large),
 		cmocka_unit_test(no_value_is_no_budget),
+		cmocka_unit_test(nor_is_zero),
 		cmocka_unit_test(threads_together_stay_within_it),
 	};
 

@@ -201,6 +201,18 @@ TEST(a_context_of_before_ends_without_callbacks)
 	end_of_an_unknown_context();
 }
 
+TEST(many_that_were_leaked_end_with_their_context)
+{
+	cl_context context;
+
+	fake_load_commands();
+	context = fake_context(1);
+	for (unsigned i = 0; i < 5000; i++)
+		holds(cl->clSVMAlloc(context, CL_MEM_READ_WRITE, 8, 0));
+	cl->clReleaseContext(context);
+	same(seen_spaces(), 0);
+}
+
 /* The last reference of the program is gone, and it has the context from a queue or a buffer. */
 TEST(a_context_comes_back)
 {
@@ -266,6 +278,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(also_of_a_driver_that_keeps_contexts),
 		cmocka_unit_test(a_context_of_before_ends),
 		cmocka_unit_test(a_context_of_before_ends_without_callbacks),
+		cmocka_unit_test(many_that_were_leaked_end_with_their_context),
 		cmocka_unit_test(a_context_comes_back),
 		cmocka_unit_test(what_does_not_keep_its_context_ends_with_it),
 	};

@@ -556,6 +556,34 @@ TEST(the_newer_form_finds_the_objects)
 	same(seen_bytes(1), 1000);
 }
 
+/* What was leaked in a context that is gone is the driver's again, and it puts objects there. */
+TEST(an_object_where_leaked_memory_was_is_recorded)
+{
+	enum { BUFFERS = 64, BYTES = 65536 };
+	cl_context gone;
+	cl_mem memory[BUFFERS];
+	uintptr_t leaked;
+	unsigned inside = 0;
+
+	begin_commands(CL_MAKE_VERSION(0, 9, 0));
+	gone = fake_context(1);
+	leaked = (uintptr_t)cl->clSVMAlloc(gone, CL_MEM_READ_WRITE, BYTES, 0);
+	holds(leaked);
+	cl->clReleaseContext(gone);
+	free((void *)leaked);
+	for (unsigned i = 0; i < BUFFERS; i++) {
+		cl_command_buffer_khr commands = commands_on(1);
+
+		memory[i] = fake_buffer(context, 10);
+		inside += (uintptr_t)memory[i] - leaked < BYTES;
+		fill(commands, memory[i]);
+		same(enqueue(commands), 0);
+		same(seen_bytes(UNPLACED), 0);
+	}
+	if (!inside)
+		skip_test("the C library puts nothing there");
+}
+
 TEST(a_command_buffer_over_the_budget_is_not_enqueued)
 {
 	cl_command_buffer_khr commands;
@@ -589,6 +617,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_command_buffer_is_that_one_and_no_other),
 		cmocka_unit_test(the_form_is_that_of_the_version),
 		cmocka_unit_test(the_newer_form_finds_the_objects),
+		cmocka_unit_test(an_object_where_leaked_memory_was_is_recorded),
 		cmocka_unit_test(a_command_buffer_over_the_budget_is_not_enqueued),
 	};
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How the layer comes into a program, and what it leaves alone there. */
-#include "fake_driver.h"
+#include "fake_commands.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -193,6 +193,38 @@ TEST(on_late_and_on_again)
 	same(fake.contexts, 0);
 }
 
+/* No hook was called while it was off: the tables are void all the same. */
+TEST(off_and_on_again_between_two_calls)
+{
+	cl_command_queue on[2];
+	cl_context context;
+	cl_mem first, second;
+
+	fake.device_count = 2;
+	fake_load_commands();
+	context = fake_context(2);
+	on[0] = fake_queue(context, 0);
+	on[1] = fake_queue(context, 1);
+	first = fake_buffer(context, 1000);
+	fake_write(on[0], first);
+	mt_enable(0, NULL, NULL);
+	ok(mt_enable(1, NULL, NULL));
+	second = fake_buffer(context, 20);
+	check_alive(20);
+	fake_write(on[1], second);
+	check_alive(20);
+	mt_enable(0, NULL, NULL);
+	ok(mt_enable(1, NULL, NULL));
+	fake_write(on[0], second); /* would be shared with that device */
+	cl->clReleaseMemObject(second);
+	second = fake_buffer(context, 300);
+	check_alive(300);
+	cl->clReleaseMemObject(first);
+	cl->clReleaseMemObject(second);
+	cl->clReleaseContext(context);
+	check_alive(0);
+}
+
 TEST(errno_is_left_alone)
 {
 	cl_context context;
@@ -241,6 +273,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(loaded_twice),
 		cmocka_unit_test(off_it_only_passes_through),
 		cmocka_unit_test(on_late_and_on_again),
+		cmocka_unit_test(off_and_on_again_between_two_calls),
 		cmocka_unit_test(errno_is_left_alone),
 		cmocka_unit_test(what_a_driver_creates_for_itself_is_not_the_programs),
 	};

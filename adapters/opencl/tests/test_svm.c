@@ -168,6 +168,22 @@ TEST(no_memory_is_a_failure_and_no_support_is_none)
 	same(seen_bytes(UNPLACED), 0);
 }
 
+/* What a device cannot do, or nobody may ask for, fails on an empty device too. */
+TEST(a_wrong_call_is_no_failure)
+{
+	begin();
+	fake_did.refuse = CL_INVALID_VALUE;
+	holds(!cl->clSVMAlloc(context, CL_MEM_SVM_FINE_GRAIN_BUFFER, 1000, 0));
+	holds(!cl->clSVMAlloc(context, CL_MEM_SVM_ATOMICS, 1000, 0));
+	holds(!cl->clSVMAlloc(context, CL_MEM_READ_WRITE, 1000, 24));
+	fake_did.refuse = 0;
+	svm(10);
+	failures(0);
+	fake_did.refuse = CL_OUT_OF_RESOURCES;
+	holds(!cl->clSVMAlloc(context, CL_MEM_READ_WRITE, 1000, 64));
+	failures(1);
+}
+
 TEST(the_budget_is_asked)
 {
 	void *pointer;
@@ -195,6 +211,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_command_that_frees_it_does_so_when_it_runs),
 		cmocka_unit_test(a_callback_of_the_program_frees_what_it_frees),
 		cmocka_unit_test(no_memory_is_a_failure_and_no_support_is_none),
+		cmocka_unit_test(a_wrong_call_is_no_failure),
 		cmocka_unit_test(the_budget_is_asked),
 	};
 

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from typing import Any, Iterator, Optional
 
-from ._library import PACKAGE
+from ._library import PACKAGE, SOURCE
 
 
 class Error(RuntimeError):
@@ -19,9 +19,8 @@ class CommandMissing(Error):
 
 
 def _near_package() -> Iterator[pathlib.Path]:
-    source = PACKAGE.parents[2]
-    if (source / "include" / "meshtally.h").exists():
-        yield source / "build" / "meshtally"
+    if SOURCE is not None:
+        yield SOURCE / "build" / "meshtally"
     for parent in PACKAGE.parents:
         if parent.name in ("lib", "lib64"):
             yield parent.parent / "bin" / "meshtally"

@@ -7,9 +7,9 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 from . import _command
 from ._library import gate, lib, mt_usage
 from ._results import Result, kind_number, result_of
-from ._snapshot import DeviceInfo, Image, devices_of
+from ._snapshot import DeviceInfo, Image, devices_of, devices_text
 from ._spaces import Device, Kind, Space
-from ._tables import Shown, Table, bytes_text, count_text, counted
+from ._tables import Shown, Table, bytes_text, count_text
 
 
 class Usage(NamedTuple):
@@ -83,7 +83,7 @@ def usage(device: Union[Device, str, int], kind: Optional[Kind] = None) -> Any:
     A Device object is asked in about a microsecond, of its memories' kinds. Devices that others
     have opened in this process (the OpenCL layer, a runtime in C++) are named as the command does:
     by their row in `meshtally devices`, "0xUID" or bus address; that runs the command, and takes
-    milliseconds. While tracking is off, all is None."""
+    milliseconds; Error where there is no such device. While tracking is off, all is None."""
     if isinstance(device, Space) and not isinstance(device, Device):
         raise ValueError("a mesh has no figures of its own: ask its devices (mesh.devices)")
     if isinstance(device, Device):
@@ -92,7 +92,12 @@ def usage(device: Union[Device, str, int], kind: Optional[Kind] = None) -> Any:
             return _from_library(device, kind) if gate.value else Usage()
         figures = {str(each): _from_library(device, each) for each in kinds} if gate.value else {}
         return DeviceUsage(repr(device), figures)
-    answer = _command.ask_json("devices", "-p", str(os.getpid()), "-d", str(device))
+    try:
+        answer = _command.ask_json("devices", "-p", str(os.getpid()), "-d", str(device))
+    except _command.Error:
+        if gate.value:
+            raise
+        return DeviceUsage(f"device {device}", {}) if kind is None else Usage()
     found = _usages(answer)
     if len(found) != 1:
         raise ValueError(f"{device!r} names {len(found)} devices of this process")
@@ -101,7 +106,7 @@ def usage(device: Union[Device, str, int], kind: Optional[Kind] = None) -> Any:
 
 def _usages(answer: Dict[str, Any]) -> List[DeviceUsage]:
     infos = devices_of(answer)
-    return [DeviceUsage(f"device {infos[device['row']].label}"
+    return [DeviceUsage(f"{'' if device.get('unplaced') else 'device '}{infos[device['row']].label}"
                         f"{' (' + device['arch'] + ')' if device['arch'] else ''}",
                         {kind["kind"]: _from_command(kind) for kind in device["kinds"]},
                         infos[device["row"]])
@@ -112,12 +117,14 @@ class Devices(Shown, Tuple[DeviceUsage, ...]):
     """DeviceUsage of each device."""
 
     def _table(self) -> Table:
-        return Table(counted(len(self), "device"), ("DEVICE", *_COLUMNS),
+        infos = [each.device for each in self if each.device is not None]
+        return Table(devices_text(infos), ("DEVICE", *_COLUMNS),
                      [[each.name, *row] for each in self for row in _rows(each)])
 
 
 def devices() -> Devices:
-    """What this process holds of each device that is open in it, whoever opened it."""
+    """What this process holds of each device that is open in it, whoever opened it; behind them,
+    under the label "unplaced", what is on no device yet."""
     with Image(None) as image:
         answer = image.ask("devices") if image.taken else {"devices": []}
     # Those that were closed are in it as well, for what was leaked on them.

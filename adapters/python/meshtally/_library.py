@@ -23,6 +23,17 @@ ABI_MAJOR, ABI_MINOR = 1, 1
 PACKAGE = pathlib.Path(__file__).resolve().parent
 
 
+def source_tree(package: pathlib.Path) -> Optional[pathlib.Path]:
+    """The project's tree that the package is part of, or None where it is installed."""
+    for tree in package.parents[2:3]:  # none of it where the package lies near the root
+        if (tree / "include" / "meshtally.h").exists():
+            return tree
+    return None
+
+
+SOURCE = source_tree(PACKAGE)
+
+
 class mt_memory(Structure):
     _fields_ = [("kind", c_uint32), ("banks", c_uint32), ("base", c_uint64),
                 ("bank_bytes", c_uint64), ("align", c_uint64)]
@@ -103,9 +114,8 @@ class _Off:
 def _near_package() -> Iterator[pathlib.Path]:
     """Where the package may have the library of its own: in a wheel, a build tree, a prefix."""
     yield PACKAGE / SONAME
-    source = PACKAGE.parents[2]
-    if (source / "include" / "meshtally.h").exists():
-        yield source / "build" / SONAME
+    if SOURCE is not None:
+        yield SOURCE / "build" / SONAME
     multiarch = sysconfig.get_config_var("MULTIARCH") or ""
     for parent in PACKAGE.parents:
         if parent.name in ("lib", "lib64"):

@@ -11,7 +11,11 @@ import time
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from . import _command
+from ._library import gate
 from ._tables import ROWS_SHOWN, Shown, Table, bytes_text, change_text, count_text, counted, ranges
+
+
+UNPLACED = "unplaced"
 
 
 class DeviceInfo(NamedTuple):
@@ -71,11 +75,16 @@ def devices_of(answer: Dict[str, Any]) -> Dict[int, DeviceInfo]:
     for device in answer["devices"]:
         ordinal = device["ordinal"]
         alone = ordinal is not None and ordinals[ordinal] == 1
-        label = "unplaced" if device.get("unplaced") else str(ordinal) if alone else \
+        label = UNPLACED if device.get("unplaced") else str(ordinal) if alone else \
             device["unique_id"] or device["bus"] or f"row {device['row']}"
         found[device["row"]] = DeviceInfo(label, ordinal, _number(device["unique_id"]),
                                           device["arch"], device["bus"])
     return found
+
+
+def devices_text(devices: Iterable[DeviceInfo]) -> str:
+    """How many; what is on none yet is none."""
+    return counted(sum(device.label != UNPLACED for device in devices), "device")
 
 
 def _of_rows(rows: Iterable[int], devices: Dict[int, DeviceInfo]) -> Tuple[DeviceInfo, ...]:
@@ -105,8 +114,9 @@ class Image:
             _command.ask("snapshot", "-p", str(os.getpid()), "--", self.file)
             self.taken = True
         except _command.CommandMissing:
-            self.__exit__()
-            raise
+            if gate.value:
+                self.__exit__()
+                raise
         except _command.Error:
             if _command.own_segments():
                 self.__exit__()
@@ -164,7 +174,7 @@ class Snapshot(Shown):
     def _table(self) -> Table:
         mark = "" if self.exact else "~"
         title = (f"{mark}{bytes_text(self.total_bytes)} in {counted(len(self.buffers), 'buffer')} "
-                 f"on {counted(len(self.devices), 'device')}")
+                 f"on {devices_text(self.devices)}")
         notes = [] if self.tracked else [_untracked()]
         rows = [[bytes_text(b.bytes), ranges([d.label for d in b.devices]), b.kind, b.buffer_class,
                  b.tag or "-", b.site or "-"] for b in self.buffers[:ROWS_SHOWN]]
@@ -197,7 +207,8 @@ def snapshot(path: Optional[str] = None) -> Snapshot:
     a runtime in C++. With a path the image stays there, for `meshtally diff` and for every verb
     with --from.
 
-    Takes some milliseconds. CommandMissing where there is no command `meshtally`."""
+    Takes some milliseconds. CommandMissing where tracking is on and there is no command
+    `meshtally`."""
     with Image(os.path.abspath(path) if path is not None else None) as image:
         return _read(image)[0]
 
@@ -349,7 +360,7 @@ def diff(before: Snapshot, after: Snapshot) -> Diff:
 
 class Leak(NamedTuple):
     """Records that are alike and were not given back."""
-    verdict: str  # leaked (its space was closed, or the program ended), lost (device reset), ...
+    verdict: str  # leaked (live when its space was closed) or lost (the device was reset)
     tag: Optional[str]
     site: Optional[str]
     kind: str
@@ -382,8 +393,8 @@ def _leaks(image: Image, devices: Dict[int, DeviceInfo]) -> Leaks:
 
 
 def leaks() -> Leaks:
-    """What this process has leaked until now: live when its device or mesh was closed. What is live
-    and could still be freed is in snapshot()."""
+    """What this process has leaked until now: live when its device or mesh was closed; or lost, by
+    close(lost=True). What is live and could still be freed is in snapshot()."""
     with Image(None) as image:
         return _leaks(image, devices_of(image.ask("devices"))) if image.taken else Leaks()
 

@@ -172,7 +172,8 @@ class Space:
 
     def move(self, id: int, to: "Optional[Device]" = None, tag: Optional[str] = None) -> Result:
         """Reports that a live buffer belongs elsewhere from now on: to another device, or under
-        another tag, or both."""
+        another tag, or both. From then on it is freed by the Space of that device. ValueError: it
+        is not live here, is divided over the members of a mesh, or `to` is a mesh or closed."""
         if not gate.value:
             return Result.OFF
         path = tag_below(0, tag) if tag is not None else 0
@@ -224,6 +225,8 @@ class Space:
 
 
 _ID_LIMIT = 1 << 64
+# What move() says where it was done: the faults are about where it lies now.
+_MOVED = (Result.OK, Result.VIRTUAL_ONLY, Result.OUT_OF_RANGE, Result.OVER_CAPACITY)
 
 
 def _id(id: int) -> int:
@@ -378,7 +381,7 @@ class Buffer:
     def move(self, to: Optional[Device] = None, tag: Optional[str] = None) -> Result:
         """Reports that it lies on another device from now on, or belongs to another tag."""
         result = self.space.move(self.id, to, tag)
-        if to is not None and result is Result.OK:
+        if to is not None and result in _MOVED:
             self.space = to
         return result
 

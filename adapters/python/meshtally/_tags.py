@@ -128,15 +128,16 @@ class tag:
             _take_out(self, node)
 
     def __call__(self, function: Function) -> Function:
-        if isinstance(function, type) or not callable(function):
-            raise TypeError("meshtally.tag decorates functions; in a class, decorate its methods")
+        if isinstance(function, (type, staticmethod, classmethod)) or not callable(function):
+            raise TypeError("meshtally.tag decorates functions: in a class its methods, below "
+                            "@staticmethod and the like")
         wrapper: Any
         if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
             @functools.wraps(function)
             def wrapper(*args: Any, **kwargs: Any) -> Any:
                 return Stepped(function(*args, **kwargs), self)
-            if inspect.iscoroutinefunction(function):
-                wrapper = _as_coroutine_function(wrapper)
+            wrapper = _as_coroutine_function(wrapper) if inspect.iscoroutinefunction(function) \
+                else _as_generator_function(wrapper)
         elif inspect.isasyncgenfunction(function):
             @functools.wraps(function)
             def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -158,6 +159,14 @@ def _as_coroutine_function(make: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(make)
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
         return await make(*args, **kwargs)
+    return wrapper
+
+
+def _as_generator_function(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Likewise: pytest does, of a fixture."""
+    @functools.wraps(make)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return (yield from make(*args, **kwargs))
     return wrapper
 
 

@@ -2,6 +2,7 @@
 """A program must run wherever its author forgot to install something; and where library and command
 are looked for."""
 import os
+import pathlib
 import shutil
 import subprocess
 
@@ -113,6 +114,35 @@ print(text)
 print(mt.status())
 """, **env)
     assert out.count("install the package meshtally") == 2
+
+
+def test_neither_tracking_nor_command(build, segments, tmp_path):
+    """Reading is part of programs that are run without meshtally, too."""
+    out = run("""
+import meshtally as mt
+before = mt.snapshot()
+assert not before.tracked and not mt.diff(before, mt.snapshot())
+assert mt.leaks() == () and mt.devices() == ()
+assert mt.usage("0x5")["DRAM"].bytes is None and mt.usage("0x5", "L1").bytes is None
+print(before)
+""", **{**installed(tmp_path), "PATH": "/nonexistent", "MESHTALLY": None})
+    assert "Nothing of this process is recorded" in out
+
+
+def test_unknown_device_while_off(untracked):
+    assert untracked.usage("0x5")["DRAM"].bytes is None
+
+
+@pytest.mark.parametrize("place", ["/meshtally", "/deps/meshtally", "/opt/deps/meshtally"])
+def test_package_near_the_root(monkeypatch, place):
+    """As `pip install --target /deps` puts it."""
+    from meshtally import _command, _library
+    package = pathlib.Path(place)
+    monkeypatch.setattr(_library, "PACKAGE", package)
+    monkeypatch.setattr(_command, "PACKAGE", package)
+    assert _library.source_tree(package) is None
+    assert package / "libmeshtally.so.1" in _library._near_package()
+    assert list(_command._near_package()) is not None
 
 
 def test_a_command_that_fails(mt, device, tmp_path, monkeypatch):

@@ -172,6 +172,32 @@ def test_move(mt, pair):
     assert second.free(1) is mt.Result.OK
 
 
+def test_a_moved_buffer_is_where_it_was_moved_to_whatever_was_told(mt, pair):
+    first, second = pair
+    small = mt.Device(7, 0x77, memories=[mt.Memory(bank_bytes=4096)])
+    beyond = first.buffer(4096, address=0x8000)
+    assert beyond.move(to=small) is mt.Result.VIRTUAL_ONLY
+    assert beyond.space is small and beyond.free() is mt.Result.OK
+    half = first.buffer(4096, address=2048)
+    assert half.move(to=small) is mt.Result.OUT_OF_RANGE
+    assert half.space is small and half.free() is mt.Result.OK
+    there = second.buffer(64)
+    first.alloc(there.id, 64)
+    other = mt.Buffer(first, there.id, 64, {})
+    assert other.move(to=second) is mt.Result.DUPLICATE and other.space is first
+
+
+def test_what_was_not_recorded_is_moved_without_a_word(untracked):
+    mt = untracked
+    first, second = (mt.Device(i, 0x50 + i) for i in range(2))
+    buffer = first.buffer(4096)
+    assert buffer.move(to=second) is mt.Result.OFF
+    assert mt.enable() is mt.Result.OK
+    assert buffer.move(to=second) is mt.Result.BEFORE
+    assert buffer.move(tag="late") is mt.Result.BEFORE
+    assert buffer.free() is mt.Result.BEFORE
+
+
 def test_buffer_objects(mt, pair):
     first, second = pair
     with first.buffer(4096, site="scratch") as scratch:

@@ -84,6 +84,15 @@ def test_ranges():
     assert _tables.ranges([]) == "-"
 
 
+def test_what_is_on_no_device_is_not_counted_as_one(mt, device):
+    device.alloc(1, 4096)
+    mt.Device(-1, unplaced=True).alloc(2, 4096)
+    assert str(mt.snapshot()).startswith("8.00 KB in 2 buffers on 1 device\n")
+    shown = str(mt.devices())
+    assert shown.startswith("1 device\n")
+    assert "\nunplaced" in shown and "device unplaced" not in shown
+
+
 def test_long_lists_are_cut(mt, device):
     for i in range(30):
         device.alloc(i, 1000 + i)

@@ -2,6 +2,7 @@
 """Tags of threads, functions and generators: what is allocated belongs to the path that is set
 where it is allocated, whether Python reports it or C code does."""
 import concurrent.futures
+import inspect
 import threading
 
 import pytest
@@ -127,6 +128,18 @@ def test_generator_has_its_tag_while_it_runs(mt, device):
         **{20 + i: f"train/loader/batch{i}" for i in range(3)}, 30: "train/loader"}
     assert list(iter(mt.tag("few")(lambda: (yield 1))())) == [1]
     assert thread_tag() == 0
+
+
+def test_generator_function_stays_one(mt, device):
+    """pytest asks, before it calls a fixture."""
+    @mt.tag("x")
+    def fixture():
+        yield 5
+
+    assert inspect.isgeneratorfunction(fixture) and list(fixture()) == [5]
+    for kind in (staticmethod, classmethod):
+        with pytest.raises(TypeError, match="below @staticmethod"):
+            mt.tag("x")(kind(fixture))
 
 
 def test_generator_that_is_closed_and_thrown_into(mt, device):

@@ -120,6 +120,47 @@ TEST(what_cannot_be_moved_stays)
 	expect_no_faults();
 }
 
+TEST(a_range_beyond_the_new_memory_is_in_the_fault_log)
+{
+	struct mt_memory small = {.kind = MT_DRAM, .banks = 1, .bank_bytes = 0};
+	struct mt_device device = {.struct_size = sizeof device,
+	                           .ordinal = 1,
+	                           .unique_id = chip_unique_id(1),
+	                           .memories = &small,
+	                           .memory_count = 1};
+	mt_space from = chip(0), to;
+	struct mt_buffer b = buffer(from, 1, 8192);
+
+	small.bank_bytes = b.address + 4096;
+	to = mt_device_open(&device);
+	ok(mt_alloc(&b));
+	told(mt_move(from, 1, to, 0), MT_OUT_OF_RANGE);
+	expect(0, MT_DRAM, 0, 0, 0);
+	expect_faults(1);
+	told(mt_move(to, 1, 0, tag_of("conv")), MT_VIRTUAL_ONLY); /* told once */
+	expect_faults(1);
+	ok(mt_free(to, 1));
+}
+
+/* As for mt_free: what was there before, or was the parent's, is no fault of the runtime's. */
+TEST(what_was_never_recorded_cannot_be_moved)
+{
+	mt_space from = chip(0), to = chip(1);
+
+	ok(put(from, 1, 64));
+	if (fork() == 0) {
+		told(mt_move(from, 1, to, 0), MT_INHERITED);
+		told(mt_move(from, 1, 0, tag_of("conv")), MT_INHERITED);
+		_exit(0);
+	} else {
+		int status;
+
+		holds(wait(&status) > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	}
+	ok(mt_free(from, 1));
+	expect_no_faults();
+}
+
 /* Sizes that fit no event, and banks that differ: held is counted anew. */
 TEST(held_is_that_of_the_new_memory)
 {
@@ -254,6 +295,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(address_like_ids_move_too),
 		cmocka_unit_test(only_the_tag_changes),
 		cmocka_unit_test(what_cannot_be_moved_stays),
+		cmocka_unit_test(a_range_beyond_the_new_memory_is_in_the_fault_log),
+		cmocka_unit_test(what_was_never_recorded_cannot_be_moved),
 		cmocka_unit_test(held_is_that_of_the_new_memory),
 		cmocka_unit_test(unplaced_memory_is_of_no_chip),
 		cmocka_unit_test(an_unplaced_device_has_nothing_of_a_chip),

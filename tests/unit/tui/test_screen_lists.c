@@ -6,6 +6,7 @@
 #include "cmocka_all.h"
 #include "fault_lines.h"
 #include "safe.h"
+#include "screen_fixture.h"
 #include "tui_fixtures.h"
 
 #include <stdlib.h>
@@ -366,6 +367,24 @@ static void processes_are_listed(void **state)
 	assert_int_equal(made.sheet.rows.items[3].style, STYLE_DEAD);
 	assert_false(value(&made, 3, "allocs_per_second")->known);
 	end(&made);
+}
+
+/* OpenCL devices alone: their memory has the columns that DRAM and L1 would have in vain. */
+static void processes_of_other_memory_alone(void **state)
+{
+	struct screen_fixture fixture;
+	struct built_view *built;
+
+	(void)state;
+	screen_fixture_init(&fixture);
+	built = screen_fixture_add(&fixture, 10, 0x100, 1);
+	build_buffer(built, build_device_space(built, 0), 1, 64 * MB)->kind = MT_TRACE;
+	screen_fixture_ready(&fixture);
+	screen_fixture_draw(&fixture, SCREEN_PROCESSES, 24, 80);
+	assert_true(screen_has(&fixture, "TRACE"));
+	assert_true(screen_has(&fixture, "64.00 MB"));
+	assert_false(screen_has(&fixture, "DRAM  "));
+	screen_fixture_finish(&fixture);
 }
 
 static void processes_filtered(void **state)
@@ -855,6 +874,7 @@ int main(void)
 		cmocka_unit_test(tags_change_since_the_mark),
 		cmocka_unit_test(uneven_shares_are_exact),
 		cmocka_unit_test(processes_are_listed),
+		cmocka_unit_test(processes_of_other_memory_alone),
 		cmocka_unit_test(processes_filtered),
 		cmocka_unit_test(what_is_left_is_seen),
 		cmocka_unit_test(a_failure_is_one_line),

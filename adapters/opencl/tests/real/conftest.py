@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures of the tests with real programs. All skipped: exit status 77, which ctest shows as such."""
+"""Fixtures of the tests with real programs. All skipped: exit status 77, which ctest shows."""
 import os
 import pathlib
 
@@ -29,8 +29,8 @@ def pytest_terminal_summary(terminalreporter):
     """What was compared, for whoever wants to see it and not only that it was equal."""
     if ALL and AGREED:
         terminalreporter.section("the same from meshtally and from the witness")
-        terminalreporter.line(f"{'allocations':>11} {'frees':>7} {'peak bytes':>12} {'left bytes':>11}"
-                              f" {'contexts':>8}  test")
+        terminalreporter.line(f"{'allocations':>11} {'frees':>7} {'peak bytes':>12} "
+                              f"{'left bytes':>11} {'contexts':>8}  test")
         for test, contexts, seen in AGREED:
             terminalreporter.line(f"{seen['allocations']:11} {seen['frees']:7} "
                                   f"{seen['peak_bytes']:12} {seen['left_bytes']:11} {contexts:8}"

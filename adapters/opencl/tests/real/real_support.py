@@ -101,7 +101,7 @@ def decode(code):
 
 
 class Segment:
-    """The events of a segment, taken as they come, for the ring has only the last some thousands."""
+    """The events of a segment, taken as they come, for the ring has only the last of them."""
     RING, ROWS = 12, 4  # regions
 
     def __init__(self, path):
@@ -146,8 +146,8 @@ class Segment:
         self.exact = None
 
     def replay(self):
-        """What came and went. Ids of our layer are never given twice, so that one that ends and comes
-        again was moved: to its device, or to the tag of the first kernel that used it."""
+        """What came and went. Ids of our layer are never given twice, so that one that ends and
+        comes again was moved: to its device, or to the tag of the first kernel that used it."""
         changes, places = [], collections.Counter()
         comings = collections.Counter(ident for kind, ident, _, _ in self.events if kind == ALLOC)
         seen = set()
@@ -245,7 +245,8 @@ class Real:
         self.tmp_path, self.summary = tmp_path, tmp_path / "summary.json"
         self.kept.mkdir()
         self.env = {name: value for name, value in os.environ.items() if not name.startswith(
-            ("MESHTALLY", "TT_ALLOC", "OPENCL_LAYERS", "OCL_ICD", "POCL", "STARPU", "OMPI", "COLUMNS"))}
+            ("MESHTALLY", "TT_ALLOC", "OPENCL_LAYERS", "OCL_ICD", "POCL", "STARPU", "OMPI",
+             "COLUMNS"))}
         self.env.update(LC_ALL="C.UTF-8", HOME=str(tmp_path), OCL_ICD_VENDORS="pocl.icd",
                         POCL_CACHE_DIR=str(cache), POCL_MEMORY_LIMIT="2",
                         MESHTALLY_DIR=str(self.dir), MESHTALLY_STATE_DIR=str(tmp_path / "state"),
@@ -347,7 +348,8 @@ def _stories_agree(segment, witness, threads):
         assert came[0] == came[1]
     if named(segment.changes) != named(witness.changes):
         # Objects may end in a thread of the driver, so that what is being made or destroyed at a
-        # moment can be in the witness's story already, or still, and not in ours: an object a thread.
+        # moment, one object a thread, can be in the witness's story already, or still, and not in
+        # ours.
         largest = max(size for _, size in witness.changes)
         most = ours.pop("peak_bytes"), theirs.pop("peak_bytes")
         assert most[1] - (threads + 1) * largest <= most[0] <= most[1]

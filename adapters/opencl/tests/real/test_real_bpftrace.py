@@ -3,24 +3,30 @@
 by which programs ask for buffers and give them back."""
 import collections
 import os
+import re
 import select
 import signal
 import subprocess
 
 import pytest
 
-from real_support import TIMEOUT, agree, needs
+from real_support import TIMEOUT, agree, figures, needs
 
 LOADER = "/usr/lib/x86_64-linux-gnu/libOpenCL.so.1"
-# Both intervals have ticked: all between them is attached, whatever the order is.
+# Both intervals have ticked: all between them is attached, whatever the order is. Sums, because
+# lines get lost when many come at once.
 PROBES = """
 interval:ms:50 { printf("first tick\\n"); }
-uprobe:LOADER:clCreateBuffer { @bytes[tid] = arg2; }
-uretprobe:LOADER:clCreateBuffer { printf("%d %s %lu\\n", pid, retval ? "made" : "not", @bytes[tid]); }
-uprobe:LOADER:clRetainMemObject { printf("%d retained 1\\n", pid); }
-uprobe:LOADER:clReleaseMemObject { printf("%d released 1\\n", pid); }
+uprobe:LOADER:clCreateBuffer { @asked[tid] = arg2; }
+uretprobe:LOADER:clCreateBuffer / retval != 0 / {
+    @made[pid] = count();
+    @bytes[pid] = sum(@asked[tid]);
+}
+uretprobe:LOADER:clCreateBuffer / retval == 0 / { @failed[pid] = count(); }
+uprobe:LOADER:clRetainMemObject { @retained[pid] = count(); }
+uprobe:LOADER:clReleaseMemObject { @released[pid] = count(); }
 interval:ms:50 { printf("last tick\\n"); }
-END { clear(@bytes); }
+END { clear(@asked); }
 """.replace("LOADER", LOADER)
 
 
@@ -40,14 +46,12 @@ class Probes:
             self.text += more
 
     def end(self):
-        """pid -> what happened -> numbers."""
+        """What happened -> pid -> how often, or how many bytes."""
         self.child.send_signal(signal.SIGINT)
-        text = self.text + self.child.communicate(timeout=TIMEOUT)[0]
-        told = collections.defaultdict(lambda: collections.defaultdict(list))
-        for line in text.decode(errors="replace").splitlines():
-            words = line.split()
-            if len(words) == 3 and words[0].isdigit():
-                told[int(words[0])][words[1]].append(int(words[2]))
+        text = (self.text + self.child.communicate(timeout=TIMEOUT)[0]).decode(errors="replace")
+        told = collections.defaultdict(collections.Counter)
+        for what, pid, number in re.findall(r"@(\w+)\[(\d+)\]: (\d+)", text):
+            told[what][int(pid)] = int(number)
         return told
 
 
@@ -65,8 +69,7 @@ def test_calls_of_the_loader(real, command, buffers):
     finally:
         told = probes.end()
     witness, = agree(done)
-    told = told[witness.pid]
-    ours = [size for _, size in done.segments[0].changes]
-    assert told["made"] == [size for size in ours if size > 0] and len(told["made"]) == buffers
-    assert not told["not"]
-    assert len(told["released"]) - len(told["retained"]) == len(witness.given_back) == buffers
+    pid, ours = witness.pid, figures(done.segments[0].changes)
+    assert told["made"][pid] == ours["allocations"] == buffers and not told["failed"][pid]
+    assert told["bytes"][pid] == ours["allocated_bytes"]
+    assert told["released"][pid] - told["retained"][pid] == len(witness.given_back) == buffers

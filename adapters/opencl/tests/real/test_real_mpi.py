@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A job of eight ranks, each on a device of its own: seen together, from outside, while they wait."""
+"""A job of eight ranks, each on a device of its own: seen together, from outside, as they wait."""
 import pathlib
 
 import pytest
@@ -10,8 +10,8 @@ RANK = pathlib.Path(__file__).parent / "mpi_rank.py"
 MPIRUN = ("mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "8", "/usr/bin/python3", RANK)
 EIGHT = {"POCL_DEVICES": " ".join(["pthread"] * 8),
          "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}  # needs a right that containers lack
-# mpirun itself looks for OpenCL devices, by hwloc, and ocl-icd 2.3.1 cuts OPENCL_LAYERS at its first
-# colon in the environment of whoever uses it: ranks would get the first layer only.
+# mpirun itself looks for OpenCL devices, by hwloc, and ocl-icd 2.3.1 cuts OPENCL_LAYERS at its
+# first colon in the environment of whoever uses it: ranks would get the first layer only.
 NOT_IN_MPIRUN = {"HWLOC_COMPONENTS": "-opencl"}
 
 
@@ -39,7 +39,8 @@ def test_eight_ranks(real, environment):
 def look(real):
     """Every verb sees eight devices, one rank and rank + 1 MB on each."""
     devices = real.json("devices")["devices"]
-    held = {each["row"]: kind["bytes"] for each in devices for kind in each["kinds"] if kind["bytes"]}
+    held = {each["row"]: kind["bytes"]
+            for each in devices for kind in each["kinds"] if kind["bytes"]}
     assert sorted(held.values()) == [rank + 1 << 20 for rank in range(8)]
     assert len(devices) == 8 and all(each["processes"] == 1 for each in devices)
     processes = real.json("ps")["processes"]

@@ -25,8 +25,8 @@ ENVIRONMENT = {"OPENCV_OPENCL_DEVICE": ":CPU:", "OPENCV_OPENCL_CACHE_ENABLE": "0
 
 @pytest.mark.parametrize("pool", ["0", "67108864"])
 def test_pictures(real, pool):
-    """OpenCV never destroys its context, and its pool of buffers with it: what is in the pool at the
-    end is left, by its own decision. Where the pool is off, what is left are the two buffers in
+    """OpenCV never destroys its context, and its pool of buffers with it: what is in the pool at
+    the end is left, by its own decision. Where the pool is off, what is left are the two buffers in
     between of the last picture: they wait for their commands until OpenCV allocates again."""
     needs_module("cv2")
     done = real.both("/usr/bin/python3", "-c", PROGRAM, **ENVIRONMENT,
