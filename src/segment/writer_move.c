@@ -150,6 +150,19 @@ static void move_commit(struct writer *w, struct move *move, uint32_t slot)
 	batch_end(w);
 }
 
+/* It is the next event of both devices. `before`: what was pending when it began. */
+static mt_result move_pending(struct writer *w, const struct move *move, uint32_t before)
+{
+	uint32_t count = w->pending_count;
+	mt_result told = move->record.told;
+
+	if (move->elsewhere) {
+		told = pending_check(w, move->from, before, told);
+		before -= count - w->pending_count;
+	}
+	return pending_check(w, move->record.space, before, told);
+}
+
 mt_result writer_move(struct writer *w, uint32_t handle, uint64_t id, uint32_t to, uint32_t tag)
 {
 	uint32_t slot, pending = w->pending_count;
@@ -176,6 +189,5 @@ mt_result writer_move(struct writer *w, uint32_t handle, uint64_t id, uint32_t t
 		record_fault(w, &move.record, MT_OUT_OF_RANGE, WRITER_NO_SLOT, 0);
 	move_commit(w, &move, slot);
 	slot_give(w, move.slot);
-	return pending ? pending_check(w, move.record.space, pending, move.record.told)
-	               : move.record.told;
+	return pending ? move_pending(w, &move, pending) : move.record.told;
 }

@@ -99,6 +99,50 @@ TEST(only_the_tag_changes)
 	expect_no_faults();
 }
 
+/* Rule 18: a move takes away as a free does, so what made the peak is kept before it. */
+TEST(what_made_a_peak_is_kept_before_a_move)
+{
+	mt_space from = chip_with(0, MT_UNIQUE_IDS), to = chip_with(1, MT_UNIQUE_IDS);
+	const struct view_frame *frame;
+	struct segment_view *view;
+
+	mt_tag_push("before");
+	ok(put(from, 1, 4096));
+	mt_tag_pop();
+	ok(mt_move(from, 1, to, tag_of("after")));
+	view = outside();
+	holds(figure_of(view, 0, MT_DRAM)->frame);
+	frame = &view->frames[figure_of(view, 0, MT_DRAM)->frame - 1];
+	same(frame->line_count, 1);
+	same(frame->lines[0].bytes, 4096);
+	holds(strcmp(frame->lines[0].tag, "before") == 0);
+}
+
+/* Rule 7: a memory that a move has filled is full; a fault only if that lasts. */
+TEST(a_move_into_a_full_memory)
+{
+	struct mt_memory small = {.kind = MT_DRAM, .banks = 1, .bank_bytes = 1000};
+	struct mt_device device = {.struct_size = sizeof device,
+	                           .ordinal = 1,
+	                           .unique_id = chip_unique_id(1),
+	                           .memories = &small,
+	                           .memory_count = 1};
+	mt_space from = chip(0), to = mt_device_open(&device);
+	struct mt_buffer b = buffer(from, 1, 800);
+
+	b.flags = MT_NO_ADDRESS;
+	for (b.id = 1; b.id <= 3; b.id++)
+		ok(mt_alloc(&b));
+	ok(mt_move(from, 1, to, 0));
+	ok(mt_move(from, 2, to, 0));
+	ok(mt_move(to, 2, from, 0)); /* no longer so at the next event there */
+	expect_no_faults();
+	ok(mt_move(from, 2, to, 0));
+	told(mt_move(from, 3, to, 0), MT_OVER_CAPACITY);
+	same(faults_of(MT_OVER_CAPACITY), 1);
+	expect(1, MT_DRAM, 2400, 0, 0);
+}
+
 TEST(what_cannot_be_moved_stays)
 {
 	mt_space devices[2], m, other = chip(5);
@@ -294,6 +338,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_buffer_moves_to_another_device),
 		cmocka_unit_test(address_like_ids_move_too),
 		cmocka_unit_test(only_the_tag_changes),
+		cmocka_unit_test(what_made_a_peak_is_kept_before_a_move),
+		cmocka_unit_test(a_move_into_a_full_memory),
 		cmocka_unit_test(what_cannot_be_moved_stays),
 		cmocka_unit_test(a_range_beyond_the_new_memory_is_in_the_fault_log),
 		cmocka_unit_test(what_was_never_recorded_cannot_be_moved),
