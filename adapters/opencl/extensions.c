@@ -35,12 +35,13 @@ WRAP(void *, clHostMemAllocINTEL,
 	return usm_created(&asked, pointer, error, errcode_ret);
 }
 
-WRAP(void *, clDeviceMemAllocINTEL,
-     (cl_context context, cl_device_id device, const cl_mem_properties_intel *properties,
-      size_t size, cl_uint alignment, cl_int *errcode_ret),
-     (context, device, properties, size, alignment, errcode_ret))
+/* The two have one signature. Memory named after a device lies there at first; without one it is
+ * placed like a buffer. */
+static void *usm_of_device(clDeviceMemAllocINTEL_fn driver, cl_context context, cl_device_id device,
+                           const cl_mem_properties_intel *properties, size_t size,
+                           cl_uint alignment, cl_int *errcode_ret, const char *site)
 {
-	struct allocation asked = svm_asked(context, size, "clDeviceMemAllocINTEL");
+	struct allocation asked = svm_asked(context, size, site);
 	void *pointer = NULL;
 	cl_int error;
 
@@ -53,23 +54,22 @@ WRAP(void *, clDeviceMemAllocINTEL,
 	return usm_created(&asked, pointer, error, errcode_ret);
 }
 
-/* Named after a device, it lies there at first; without one it is placed like a buffer. */
+WRAP(void *, clDeviceMemAllocINTEL,
+     (cl_context context, cl_device_id device, const cl_mem_properties_intel *properties,
+      size_t size, cl_uint alignment, cl_int *errcode_ret),
+     (context, device, properties, size, alignment, errcode_ret))
+{
+	return usm_of_device(driver, context, device, properties, size, alignment, errcode_ret,
+	                     "clDeviceMemAllocINTEL");
+}
+
 WRAP(void *, clSharedMemAllocINTEL,
      (cl_context context, cl_device_id device, const cl_mem_properties_intel *properties,
       size_t size, cl_uint alignment, cl_int *errcode_ret),
      (context, device, properties, size, alignment, errcode_ret))
 {
-	struct allocation asked = svm_asked(context, size, "clSharedMemAllocINTEL");
-	void *pointer = NULL;
-	cl_int error;
-
-	asked.device = device;
-	if (!layer_call_enter())
-		return driver(context, device, properties, size, alignment, errcode_ret);
-	error = record_admit(&asked);
-	if (error == CL_SUCCESS)
-		pointer = driver(context, device, properties, size, alignment, &error);
-	return usm_created(&asked, pointer, error, errcode_ret);
+	return usm_of_device(driver, context, device, properties, size, alignment, errcode_ret,
+	                     "clSharedMemAllocINTEL");
 }
 
 WRAP(cl_int, clMemFreeINTEL, (cl_context context, void *pointer), (context, pointer))
